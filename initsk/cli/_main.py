@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from initsk._version import __version__
-from initsk.cli._interrupts import INTERRUPTED, noting_interrupts, was_interrupted
+from initsk.cli._interrupts import INTERRUPTED, is_interrupt, noting_interrupts, was_interrupted
 from initsk.cli._options import EXISTING_FILE, takes, takes_network
 from initsk.cli._output import OutputError, all_streams, say, show, warnings_as_lines
 
@@ -46,7 +46,7 @@ def _end(error: BaseException, command: str) -> None:
     """End with one line after an interrupt, or if memory, a disk or a reader of the output is missing."""
     if isinstance(error, SystemExit) and (error.code == INTERRUPTED or not was_interrupted()):
         return
-    if isinstance(error, KeyboardInterrupt) or was_interrupted():
+    if is_interrupt(error):
         say("initsk: interrupted; no results were kept")
         raise click.exceptions.Exit(INTERRUPTED) from error
     if isinstance(error, BrokenPipeError) or isinstance(error.__cause__, BrokenPipeError):

@@ -10,17 +10,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from initsk.cli._command_line import command_line
 from initsk.cli._model import FORWARD_PASS, hint_at_data, load_model, model_and_data
 from initsk.cli._option_rules import Options, check_effect, given_options
 from initsk.cli._output import OutputError, fail, show, table_text
 from initsk.cli._report import choose_page, show_page
-from initsk.diagnosis import Audit, Diagnosis, audit, diagnose, recommend_initializer
+from initsk.diagnosis import Audit, Diagnosis, Recommendation, audit, diagnose, recommend_initializer
 from initsk.exceptions import InitskError
 from initsk.inspection import ActivationSummary, inspect_activations
 from initsk.network import get_optimizer
 from initsk.report import answer_of_rates, describe_findings, json_value
 from initsk.text import visible_json
-from initsk.utils.results import Reported
 from initsk.utils.words import named_reason
 
 _SHOWN = ["layer", "position", "units", "mean", "std", "rms", "zero_fraction", "dead_fraction", "saturated_fraction"]
@@ -32,11 +32,12 @@ _NEEDS_DATA = {"dataset", "target", "sep", "decimal", "drop", "task", "shape", "
 
 
 class Outcome(NamedTuple):
-    """The outcome of a command: the result, the exit code, and the printed text."""
+    """The outcome of a command: the result, the exit code, the printed text, and options of the report."""
 
-    result: Reported
+    result: ActivationSummary | Diagnosis | Audit | Recommendation
     code: int
     text: str
+    of_report: tuple[tuple[str, Any], ...] = ()
 
 
 def run(command: str, options: Options) -> int:
@@ -57,7 +58,8 @@ def run(command: str, options: Options) -> int:
             finally:
                 # What reads the output may have ended: the page is for other readers.
                 if place is not None:
-                    page = outcome.result.to_html(place.path, language=options["language"])
+                    outcome.result.settings.update(_what_was_run(options))
+                    page = outcome.result.to_html(place.path, language=options["language"], **dict(outcome.of_report))
                     show_page(page, place, options["open"])
     except SystemExit as end:
         # Only the user's code ends the process here: this must not pass for an answer.
@@ -77,6 +79,14 @@ def run(command: str, options: Options) -> int:
         problem = f"{named_reason(error)}{hint_at_data(options, FORWARD_PASS)}"
         return fail(command, f"the network does not accept these data ({problem})")
     return outcome.code
+
+
+def _what_was_run(options: Options) -> dict[str, Any]:
+    """Return the network, the data and the command, for the page."""
+    found = {"network": options["network"], "command": command_line()}
+    if options.get("has_data"):
+        found |= {"dataset": options["dataset"], "target_name": options["target"]}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _is_about_option(message: str, options: Options) -> bool:
@@ -112,14 +122,15 @@ def _diagnose(options: Options) -> Outcome:
     model, X, y = model_and_data(options)
     names = ("optimizer", "lr", "budget", "trial_steps", "batch_size", "max_samples", "time_limit", "random_state")
     diagnosis = diagnose(model, X, y, **{name: options[name] for name in names})
+    of_report = (("rates", options["rates"]),)
     rates = answer_of_rates(diagnosis) if options["rates"] and not diagnosis.trial.empty else ""
     if options["json"]:
         text = _json("diagnose", str(diagnosis), **_checked(diagnosis), **_values_of(diagnosis, rates))
-        return Outcome(diagnosis, diagnosis.exit_code, text)
+        return Outcome(diagnosis, diagnosis.exit_code, text, of_report)
     lines = [str(diagnosis), *_findings(diagnosis), *([rates] if rates else [])]
     if not np.isnan(diagnosis.recommended_score):
         lines.append(f"score with the recommended initializers: {diagnosis.recommended_score:.2f}")
-    return Outcome(diagnosis, diagnosis.exit_code, "\n".join(lines))
+    return Outcome(diagnosis, diagnosis.exit_code, "\n".join(lines), of_report)
 
 
 def _values_of(diagnosis: Diagnosis, rates: str) -> dict[str, Any]:

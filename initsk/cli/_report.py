@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from initsk.cli._interrupts import INTERRUPTED, is_interrupt
 from initsk.cli._output import fail, say
 from initsk.comparison import ComparisonResult
 from initsk.exceptions import InitskError, InvalidParameterError, StoreError
@@ -36,6 +37,14 @@ def run_report(store: Path, out: Path | None, *, force: bool, **options: Any) ->
         return fail("report", str(error))
     except OSError as error:
         return fail("report", f"{folder} cannot be written ({error.strerror})", 1)
+    except BaseException as error:
+        if not is_interrupt(error):
+            raise
+        return fail(
+            "report",
+            f"interrupted; {folder} has only a part of the report, and {store} still has the runs",
+            INTERRUPTED,
+        )
     show_page(page, place, options["open"])
     return 0
 

@@ -25,11 +25,11 @@ _FEATURES = (
 )  # fmt: skip
 
 
-def trial_sections(diagnosis: Diagnosis) -> list[Section]:
-    """Return the sections of the trial and of the learning rates; none if there was no trial."""
+def trial_sections(diagnosis: Diagnosis, *, rates: bool = True) -> list[Section]:
+    """Return the sections of the trial and, with `rates`, of the learning rates; none if there was no trial."""
     if diagnosis.trial.empty:
         return []
-    return [_trial(diagnosis), _rates(diagnosis)]
+    return [_trial(diagnosis), *([_rates(diagnosis)] if rates else [])]
 
 
 def _trial(diagnosis: Diagnosis) -> Section:
