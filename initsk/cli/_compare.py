@@ -2,6 +2,8 @@
 
 import shlex
 import warnings
+from collections.abc import Callable
+from math import isfinite, isinf
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,10 @@ from initsk.cli._output import fail, say, show, table_text
 from initsk.cli._report import Place, choose_folder, show_page, write_comparison
 from initsk.cli._samples import Samples
 from initsk.comparison import ComparisonInterrupted, ComparisonResult, compare_initializers
-from initsk.comparison.results import error_name, missing_runs, score_names
+from initsk.comparison.results import error_name, grid_columns, grid_names, missing_runs, score_names
 from initsk.estimators import MLPClassifier, MLPRegressor
 from initsk.exceptions import InitskError, InvalidParameterError, StoreError
+from initsk.report import answer_of, name_of_baseline
 from initsk.text import number_text
 
 _ABOUT_STORE = "with --store FILE, the same command would continue from there"
@@ -102,7 +105,7 @@ def _arguments(samples: Samples, *, is_table: bool, options: dict[str, Any]) -> 
     scoring = scorers(options["scoring"], regression)
     notes = [
         describe_task(samples.y, regression) if is_table and options["task"] is None else "",
-        "" if regression else describe_imbalance(samples.y, scoring),
+        "" if regression else describe_imbalance(samples.y, scoring, samples.y_val),
     ]
     for note in filter(None, notes):
         say(f"initsk compare: {note}")
@@ -163,9 +166,19 @@ def _print_ranking(result: ComparisonResult) -> None:
     ranking = ranking.drop(columns=empty)
     if names:
         ranking = ranking.rename(columns={"mean_score": names[0]})
-    whole = dict.fromkeys(["lr", "network__lr", "n_needed", "epochs_to_target"], _whole)
-    show(table_text(ranking, float_format=number_text, formatters=whole))
+    ranking = ranking.rename(columns=grid_names(grid_columns(runs)))
+    forms = {"lr": _whole(), "n_needed": _whole("no number suffices"), "epochs_to_target": _whole("never")}
+    table = table_text(ranking, float_format=number_text, formatters=forms)
+    show("\n\n".join([answer_of(result), _score_and_baseline(result, names), table]))
 
 
-def _whole(value: float) -> str:
-    return "-" if pd.isna(value) else f"{value:g}"
+def _score_and_baseline(result: ComparisonResult, names: list[str]) -> str:
+    """Return which score ranks, and the score of the baseline if there is one."""
+    score = f"score: {names[0] if names else result.settings['scoring']}"
+    baseline = result.baseline_score()
+    return f"{score}; {name_of_baseline(result)} {number_text(baseline)}" if isfinite(baseline) else score
+
+
+def _whole(infinite: str = "inf") -> Callable[[float], str]:
+    """Return what writes numbers without needless zeros, and infinite ones in words."""
+    return lambda value: "-" if pd.isna(value) else infinite if isinf(value) else f"{value:g}"

@@ -16,9 +16,9 @@ _UNREAD = 141
 _NETWORK = (
     "NETWORK is package.module:factory or file.py:factory, where factory is a function without arguments that returns a"
     " module or an estimator, or a .pt or .pth file that torch.save(module) wrote. The command runs its code: use only"
-    " files that you trust. Without NETWORK, the command uses a perceptron made from --hidden, --activation and"
-    " --initializer."
+    " files that you trust. Without NETWORK, the command uses a perceptron made from {options}."
 )
+_ALL_OPTIONS = _NETWORK.format(options="--hidden, --activation and --initializer")
 
 
 class _Commands(click.Group):
@@ -79,7 +79,7 @@ def compare(**arguments: Any) -> None:
     sys.exit(run_compare(**arguments))
 
 
-@cli.command(epilog=_NETWORK)
+@cli.command(epilog=_ALL_OPTIONS)
 @takes_network
 @takes("--initializer", "--layers", "--gradients/--no-gradients", "inspect --optimizer", "inspect --lr", "--training")
 @takes("inspect --max-samples", "--json")
@@ -94,7 +94,7 @@ def inspect(**arguments: Any) -> None:
     sys.exit(run("inspect", arguments))
 
 
-@cli.command(epilog=_NETWORK)
+@cli.command(epilog=_ALL_OPTIONS)
 @takes_network
 @takes("--initializer", "--optimizer", "diagnose --lr", "--budget", "--trial-steps", "diagnose --batch-size")
 @takes("diagnose --max-samples", "--time-limit", "--rates/--no-rates", "--json")
@@ -110,7 +110,7 @@ def diagnose(**arguments: Any) -> None:
     sys.exit(run("diagnose", arguments))
 
 
-@cli.command(epilog=_NETWORK)
+@cli.command(epilog=_ALL_OPTIONS)
 @takes_network
 @takes("--initializer", "--no-data", "audit --max-samples", "--json")
 def audit(**arguments: Any) -> None:
@@ -125,7 +125,7 @@ def audit(**arguments: Any) -> None:
     sys.exit(run("audit", arguments))
 
 
-@cli.command(epilog=_NETWORK)
+@cli.command(epilog=_NETWORK.format(options="--hidden and --activation"))
 @takes_network
 @takes("recommend --time-limit", "--json")
 def recommend(**arguments: Any) -> None:

@@ -91,8 +91,9 @@ def _what_was_run(options: Options) -> dict[str, Any]:
 
 def _is_about_option(message: str, options: Options) -> bool:
     """Return whether a message is about the value of an option, and not about the data."""
-    layers = options.get("layers") or []
-    return any(f"{name}=" in message for name in options) or any(repr(layer) in message for layer in layers)
+    names = [options.get(name) for name in ("optimizer", "initializer", "activation")]
+    given = [*(options.get("layers") or []), *filter(None, names)]
+    return any(f"{name}=" in message for name in options) or any(repr(value) in message for value in given)
 
 
 def _inspect(options: Options) -> Outcome:

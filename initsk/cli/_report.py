@@ -17,6 +17,7 @@ from initsk.exceptions import InitskError, InvalidParameterError, StoreError
 
 _PAGE, _RUNS = "index.html", "runs.csv"
 _FOLDER = Path("reports")
+_PAGES = (".html", ".htm")
 
 
 class Place(NamedTuple):
@@ -76,8 +77,10 @@ def choose_page(command: str, report: Path | None, *, force: bool) -> Place:
     Raises
     ------
     InvalidParameterError
-        If `report` exists, or cannot be written.
+        If `report` exists, cannot be written, or has the ending of another format.
     """
+    if report is not None and report.suffix.lower() not in _PAGES:
+        raise InvalidParameterError(f"--report {str(report)!r} is no page (allowed: a file ending with .html or .htm)")
     return _chosen("--report", _FOLDER / f"{command}.html", report, lambda path: not os.path.lexists(path), force=force)
 
 

@@ -201,7 +201,7 @@ def _outcomes_of_weights(subject: Subject) -> Iterator[CheckResult]:
 
 def _outcomes_of_batch(subject: Subject) -> Iterator[CheckResult]:
     if subject.batch is None:
-        yield from not_checked([*_OF_OUTPUTS, "unscaled input"], Reason("X is not given"))
+        yield from not_checked([*_OF_OUTPUTS, "unscaled input"], Reason("no samples are given"))
         return
     yield from find_in_inputs(subject)
     try:

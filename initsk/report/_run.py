@@ -131,7 +131,7 @@ def _details(result: ComparisonResult) -> Iterator[Detail]:
     if settings.get("classes"):
         percent, classes = current_language().percent, settings["classes"]
         shares = [f"{name}: {percent(share, 1)}" for name, share in classes]
-        yield Detail(_("Class shares"), listed(shares, _MAX_CLASSES))
+        yield Detail(_("Class shares of the training data"), listed(shares, _MAX_CLASSES))
     seeds = result.runs["seed"].unique().tolist()
     if any(seeds):
         yield Detail(_("Seeds of the runs"), listed([str(seed) for seed in seeds], _MAX_SEEDS))

@@ -17,7 +17,7 @@ QUICK = {
 
 @pytest.mark.parametrize("command", QUICK)
 def test_a_page_names_the_network_the_data_and_the_command(networks, capsys, monkeypatch, command):
-    (networks / "my data.csv").write_text("a,b,y\n" + "".join(f"{i % 7},{i % 5},{'pq'[i % 2]}\n" for i in range(40)))
+    (networks / "my data.csv").write_text("a,b,y\n" + "".join(f"{i % 7},{i % 5},{'pq'[i % 2]}\n" for i in range(100)))
     (networks / "two.py").write_text("from torch import nn\n\ndef net():\n    return nn.Linear(2, 2)\n")
     kept = [command, "two.py:net", "--dataset", "my data.csv", "--target", "y", *QUICK[command]]
     options = [*kept, "--report", "page.html", "--force"]
