@@ -206,7 +206,8 @@ def test_a_file_of_torchscript_is_named_with_the_next_step(networks, capsys):
 def test_a_file_without_a_factory_lists_what_can_be_used(networks, capsys):
     (networks / "some.py").write_text(
         "from torch import nn\ndef net():\n    return nn.Linear(2, 2)\ndef sized(n):\n    return nn.Linear(n, 2)\n"
-        "class Own(nn.Linear):\n    def __init__(self, n=2):\n        super().__init__(n, 2)\nready = Own()\nnumber = 5\n"
+        "class Own(nn.Linear):\n    def __init__(self, n=2):\n        super().__init__(n, 2)\n"
+        "ready = Own()\nnumber = 5\n"
     )
     shown = error_of(capsys, "inspect", "some.py", "--dataset", "digits")
     assert "'some.py' lacks :factory" in shown
