@@ -1,8 +1,9 @@
 """The command ``initsk compare``."""
 
 import shlex
-import sys
 import warnings
+from collections.abc import Callable
+from math import isfinite, isinf
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +13,38 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.pipeline import Pipeline
 
 from initsk.cli._checks import check_for_perceptron, named
+from initsk.cli._command_line import command_line, same_command
 from initsk.cli._data import load_samples, of_tables
 from initsk.cli._design import check_scoring_names, describe_imbalance, describe_task, divide, scorers
+from initsk.cli._interrupts import INTERRUPTED, is_interrupt
 from initsk.cli._output import fail, say, show, table_text
-from initsk.cli._report import choose_folder, show_page, write_comparison
+from initsk.cli._report import Place, choose_folder, show_page, write_comparison
 from initsk.cli._samples import Samples
 from initsk.comparison import ComparisonInterrupted, ComparisonResult, compare_initializers
-from initsk.comparison.results import error_name, score_names
+from initsk.comparison.results import error_name, grid_columns, grid_names, missing_runs, score_names
 from initsk.estimators import MLPClassifier, MLPRegressor
-from initsk.exceptions import InitskError, InvalidParameterError
+from initsk.exceptions import InitskError, InvalidParameterError, StoreError
+from initsk.report import answer_of, name_of_baseline
 from initsk.text import number_text
 
+_ABOUT_STORE = "with --store FILE, the same command would continue from there"
 _NOT_PRINTED = [
     "std_score", "difference_to_best", "effect_size", "seconds_to_target", "area_under_curve", "n_runs",
     "n", "difference_low", "difference_high", "p_equivalence", "margin", "significant",
 ]  # fmt: skip
-_WITHOUT_EFFECT = ("--jobs", "--out", "--store")
-_FLAGS_WITHOUT_EFFECT = ("--open", "--force")
 
 
 def run_compare(dataset: str, target: str | None, out: Path | None, **options: Any) -> int:
     """Compare initializers, print the ranking and write the report; return the exit code."""
+    try:
+        return _run(dataset, target, out, options)
+    except BaseException as error:
+        if not is_interrupt(error):
+            raise
+        return fail("compare", f"interrupted; {_what_is_kept(options['store'])}", INTERRUPTED)
+
+
+def _run(dataset: str, target: str | None, out: Path | None, options: dict[str, Any]) -> int:
     code, note = 0, ""
     try:
         _network(MLPClassifier, options).check_parameters()
@@ -41,26 +53,36 @@ def run_compare(dataset: str, target: str | None, out: Path | None, **options: A
         place = choose_folder(name, out, options["store"], force=options["force"])
         with named(dataset):
             arguments = _arguments(samples, is_table=target is not None, options=options)
-        about = {"dataset": name, "command": command_line(sys.argv[1:])}
+        about = {"dataset": name, "command": command_line()}
         if target is not None:
             about["target_name"] = target
         result = _compare(arguments | {"about": about}, options)
     except ComparisonInterrupted as interrupt:
-        code = 130
         if interrupt.result is None:
-            return fail("compare", "interrupted before the first run had finished; no results were kept", code)
-        result, note = interrupt.result, _how_to_continue(interrupt, place.path)
+            raise
+        code, result, note = INTERRUPTED, interrupt.result, _how_to_continue(interrupt, place.path)
     except InitskError as error:
         return fail("compare", str(error))
     if not note and not result.runs["score"].notna().any():
         return fail("compare", f"no run gave a score; reason of the first: {result.runs['reason'].iloc[0]}", 1)
+    code = _write(result, place, code, options)
+    return fail("compare", note, code) if note and code == INTERRUPTED else code
+
+
+def _write(result: ComparisonResult, place: Place, code: int, options: dict[str, Any]) -> int:
+    """Write the report and print the ranking; return the exit code, `code` if nothing went wrong."""
     try:
         page = write_comparison(result, place.path, **options)
     except OSError as error:
         return fail("compare", f"{place.path} cannot be written ({error.strerror})", 1)
+    except BaseException as error:
+        if options["store"] is not None or not is_interrupt(error):
+            raise
+        unfinished = f"interrupted while the report was written; {place.path} has only a part of it"
+        return fail("compare", f"{unfinished}, and the same command makes all runs again; {_ABOUT_STORE}", INTERRUPTED)
     _print_ranking(result)
     show_page(page, place, options["open"])
-    return fail("compare", note, code) if note else 0
+    return code
 
 
 def _network(kind: type[MLPClassifier | MLPRegressor], options: dict[str, Any]) -> MLPClassifier | MLPRegressor:
@@ -83,7 +105,7 @@ def _arguments(samples: Samples, *, is_table: bool, options: dict[str, Any]) -> 
     scoring = scorers(options["scoring"], regression)
     notes = [
         describe_task(samples.y, regression) if is_table and options["task"] is None else "",
-        "" if regression else describe_imbalance(samples.y, scoring),
+        "" if regression else describe_imbalance(samples.y, scoring, samples.y_val),
     ]
     for note in filter(None, notes):
         say(f"initsk compare: {note}")
@@ -109,8 +131,25 @@ def _compare(arguments: dict[str, Any], options: dict[str, Any]) -> ComparisonRe
 def _how_to_continue(interrupt: ComparisonInterrupted, folder: Path) -> str:
     kept = f"interrupted; the report in {folder} has {interrupt.finished} of {interrupt.planned} runs"
     if interrupt.store is None:
-        return f"{kept}; with --store FILE, the same command would continue from there"
-    return f"{kept}; to continue: {shlex.join(['initsk', *sys.argv[1:]])}"
+        return f"{kept}; {_ABOUT_STORE}"
+    return f"{kept}; to continue: {same_command()}"
+
+
+def _what_is_kept(store: Path | None) -> str:
+    """Return which runs an interrupted command has kept, and how to go on."""
+    if store is None:
+        return f"no results were kept; {_ABOUT_STORE}"
+    try:
+        # The store may belong to another comparison, or have no run yet.
+        result = ComparisonResult.from_store(store) if store.exists() else None
+    except StoreError:
+        result = None
+    if result is None or result.runs.empty:
+        return "no run had finished; the same command starts again"
+    n_runs = len(result.runs)
+    found = f"{store} has {n_runs} of {n_runs + missing_runs(result.runs, result.settings)} runs"
+    report = shlex.join(["initsk", "report", str(store)])
+    return f"{found}; to continue: {same_command()} (or {report}, for a report of these runs)"
 
 
 def _print_ranking(result: ComparisonResult) -> None:
@@ -127,22 +166,19 @@ def _print_ranking(result: ComparisonResult) -> None:
     ranking = ranking.drop(columns=empty)
     if names:
         ranking = ranking.rename(columns={"mean_score": names[0]})
-    whole = dict.fromkeys(["lr", "network__lr", "n_needed", "epochs_to_target"], _whole)
-    show(table_text(ranking, float_format=number_text, formatters=whole))
+    ranking = ranking.rename(columns=grid_names(grid_columns(runs)))
+    forms = {"lr": _whole(), "n_needed": _whole("no number suffices"), "epochs_to_target": _whole("never")}
+    table = table_text(ranking, float_format=number_text, formatters=forms)
+    show("\n\n".join([answer_of(result), _score_and_baseline(result, names), table]))
 
 
-def _whole(value: float) -> str:
-    return "-" if pd.isna(value) else f"{value:g}"
+def _score_and_baseline(result: ComparisonResult, names: list[str]) -> str:
+    """Return which score ranks, and the score of the baseline if there is one."""
+    score = f"score: {names[0] if names else result.settings['scoring']}"
+    baseline = result.baseline_score()
+    return f"{score}; {name_of_baseline(result)} {number_text(baseline)}" if isfinite(baseline) else score
 
 
-def command_line(arguments: list[str]) -> str:
-    """Return the command that repeats the run, without the options that do not change the numbers."""
-    kept, skip = [], False
-    for argument in arguments:
-        if skip or argument.startswith(tuple(f"{option}=" for option in _WITHOUT_EFFECT)):
-            skip = False
-        elif argument in _WITHOUT_EFFECT:
-            skip = True
-        elif argument not in _FLAGS_WITHOUT_EFFECT:
-            kept.append(argument)
-    return shlex.join(["initsk", *kept])
+def _whole(infinite: str = "inf") -> Callable[[float], str]:
+    """Return what writes numbers without needless zeros, and infinite ones in words."""
+    return lambda value: "-" if pd.isna(value) else infinite if isinf(value) else f"{value:g}"

@@ -10,12 +10,11 @@ from initsk.cli._checks import check_classes
 from initsk.cli._samples import Samples
 from initsk.comparison.design import hold_out
 from initsk.exceptions import InvalidParameterError
+from initsk.utils.labels import has_majority
 from initsk.utils.validation import unknown_name
 from initsk.utils.words import counted
 
 _HELD_OUT = 0.25
-# The majority class has at least half of the samples, and this many times the mean of the others.
-_MAJORITY, _TIMES = 0.5, 3
 # So many whole numbers are classes without doubt.
 _FEW_CLASSES = 10
 
@@ -94,8 +93,10 @@ def check_scoring_names(scoring: str | None) -> None:
         raise InvalidParameterError(f"--scoring: {'; '.join(unknown)}")
 
 
-def describe_imbalance(y: np.ndarray, scoring: list[str] | str | None) -> str:
+def describe_imbalance(y: np.ndarray, scoring: list[str] | str | None, y_val: np.ndarray | None = None) -> str:
     """Return why accuracy misleads for these classes, or "" if it does not, or another score ranks.
+
+    `y_val` has the held-out targets, if the data have a part for them.
 
     Examples
     --------
@@ -105,14 +106,15 @@ def describe_imbalance(y: np.ndarray, scoring: list[str] | str | None) -> str:
     """
     ranking = scoring[0] if isinstance(scoring, list) else scoring
     classes, counts = np.unique(y, return_counts=True)
-    share = counts.max() / len(y)
-    others = (1 - share) / max(len(classes) - 1, 1)
-    if ranking not in (None, "accuracy") or share < _MAJORITY or share < _TIMES * others or len(classes) < 2:
+    if ranking not in (None, "accuracy") or not has_majority(counts):
         return ""
-    most = classes[counts.argmax() :].tolist()[0]
+    share, most = counts.max() / len(y), classes[counts.argmax() :].tolist()[0]
+    samples, accuracy = "samples", f"{share:.2f}"
+    if y_val is not None:
+        samples, accuracy = "training samples", f"{np.mean(y_val == most):.2f} on the held-out samples"
     return (
-        f"{100 * share:.0f} % of the samples have the class {most!r}, so a model that always predicts it has an"
-        f" accuracy of {share:.2f}; with --scoring balanced_accuracy, every class counts alike"
+        f"{100 * share:.0f} % of the {samples} have the class {most!r}, so a model that always predicts it has an"
+        f" accuracy of {accuracy}; with --scoring balanced_accuracy, every class counts alike"
     )
 
 

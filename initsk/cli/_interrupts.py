@@ -32,6 +32,11 @@ def noting_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def is_interrupt(error: BaseException) -> bool:
+    """Return whether an error is an interrupt, or what an interrupt has become in the code that it ended."""
+    return isinstance(error, KeyboardInterrupt) or was_interrupted()
+
+
 def was_interrupted() -> bool:
     """Return whether the command has been interrupted."""
     return bool(_noted)

@@ -8,6 +8,7 @@ import sys
 import tarfile
 import zipfile
 import zlib
+from inspect import isfunction, signature
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -56,12 +57,17 @@ def _found(network: str) -> Any:
         return _load_saved(path)
     # In two steps and not by pkgutil.resolve_name: a file can be named, and a wrong factory gets the nearest name.
     place, _, name = network.rpartition(":")
+    if network.endswith(".py") and os.path.exists(network):
+        names = ", ".join(f"{network}:{known}" for known in _usable_names(_import(network)))
+        raise InvalidParameterError(
+            f"NETWORK {network!r} lacks :factory, the name of a function without arguments in the file"
+            f" (allowed here: {names or 'none, the file has no such function'})"
+        )
     if not place or not name:
         raise InvalidParameterError(f"NETWORK {network!r} cannot be found ({_ALLOWED})")
     module = _import(place)
     if not hasattr(module, name):
-        names = [known for known, value in vars(module).items() if not known.startswith("_") and callable(value)]
-        raise InvalidParameterError(f"{place}: {unknown_name('factory', name, names)}")
+        raise InvalidParameterError(f"{place}: {unknown_name('factory', name, _usable_names(module))}")
     found = getattr(module, name)
     if not isinstance(found, type) and (hasattr(found, "parameters") or hasattr(found, "get_params")):
         return found
@@ -79,6 +85,23 @@ def _found(network: str) -> Any:
         returned = f"{network} returned {brief(repr(made), _MAX_SHOWN)}"
         raise InvalidParameterError(f"{returned} of the type {type(made).__name__} (allowed: a module or an estimator)")
     return made
+
+
+def _usable_names(module: Any) -> list[str]:
+    """Return the names of the modules, the estimators, and what makes one without arguments."""
+    return [name for name, value in vars(module).items() if not name.startswith("_") and _is_usable(value)]
+
+
+def _is_usable(value: Any) -> bool:
+    is_model = hasattr(value, "parameters") or hasattr(value, "get_params")
+    if not isinstance(value, type) and is_model:
+        return True
+    if not isfunction(value) and not (isinstance(value, type) and is_model):
+        return False
+    return all(
+        parameter.default is not parameter.empty or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        for parameter in signature(value).parameters.values()
+    )
 
 
 def _import(place: str) -> Any:
@@ -174,10 +197,16 @@ def _check_archive(path: Path, file: BinaryIO) -> None:
     """
     try:
         with zipfile.ZipFile(file) as archive:
+            is_script = any(info.filename.endswith("/constants.pkl") for info in archive.infolist())
             packed = any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist())
-            damaged = None if packed else archive.testzip()
+            damaged = None if packed or is_script else archive.testzip()
     except (zipfile.BadZipFile, *_ZIP_FAULTS) as error:
         raise DataFormatError(f"{path} cannot be read ({reason_of(error)})") from error
+    if is_script:
+        raise DataFormatError(
+            f"{path} is a TorchScript file, which torch.jit.save wrote (allowed: what torch.save writes); save the"
+            " module itself with torch.save(module), or name a factory as file.py:factory that makes it"
+        )
     if packed:
         raise DataFormatError(f"{path} is a compressed archive (allowed: what torch.save writes)")
     if damaged is not None:

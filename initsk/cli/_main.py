@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from initsk._version import __version__
-from initsk.cli._interrupts import INTERRUPTED, noting_interrupts, was_interrupted
+from initsk.cli._interrupts import INTERRUPTED, is_interrupt, noting_interrupts, was_interrupted
 from initsk.cli._options import EXISTING_FILE, takes, takes_network
 from initsk.cli._output import OutputError, all_streams, say, show, warnings_as_lines
 
@@ -16,9 +16,9 @@ _UNREAD = 141
 _NETWORK = (
     "NETWORK is package.module:factory or file.py:factory, where factory is a function without arguments that returns a"
     " module or an estimator, or a .pt or .pth file that torch.save(module) wrote. The command runs its code: use only"
-    " files that you trust. Without NETWORK, the command uses a perceptron made from --hidden, --activation and"
-    " --initializer."
+    " files that you trust. Without NETWORK, the command uses a perceptron made from {options}."
 )
+_ALL_OPTIONS = _NETWORK.format(options="--hidden, --activation and --initializer")
 
 
 class _Commands(click.Group):
@@ -46,7 +46,7 @@ def _end(error: BaseException, command: str) -> None:
     """End with one line after an interrupt, or if memory, a disk or a reader of the output is missing."""
     if isinstance(error, SystemExit) and (error.code == INTERRUPTED or not was_interrupted()):
         return
-    if isinstance(error, KeyboardInterrupt) or was_interrupted():
+    if is_interrupt(error):
         say("initsk: interrupted; no results were kept")
         raise click.exceptions.Exit(INTERRUPTED) from error
     if isinstance(error, BrokenPipeError) or isinstance(error.__cause__, BrokenPipeError):
@@ -79,7 +79,7 @@ def compare(**arguments: Any) -> None:
     sys.exit(run_compare(**arguments))
 
 
-@cli.command(epilog=_NETWORK)
+@cli.command(epilog=_ALL_OPTIONS)
 @takes_network
 @takes("--initializer", "--layers", "--gradients/--no-gradients", "inspect --optimizer", "inspect --lr", "--training")
 @takes("inspect --max-samples", "--json")
@@ -94,7 +94,7 @@ def inspect(**arguments: Any) -> None:
     sys.exit(run("inspect", arguments))
 
 
-@cli.command(epilog=_NETWORK)
+@cli.command(epilog=_ALL_OPTIONS)
 @takes_network
 @takes("--initializer", "--optimizer", "diagnose --lr", "--budget", "--trial-steps", "diagnose --batch-size")
 @takes("diagnose --max-samples", "--time-limit", "--rates/--no-rates", "--json")
@@ -110,7 +110,7 @@ def diagnose(**arguments: Any) -> None:
     sys.exit(run("diagnose", arguments))
 
 
-@cli.command(epilog=_NETWORK)
+@cli.command(epilog=_ALL_OPTIONS)
 @takes_network
 @takes("--initializer", "--no-data", "audit --max-samples", "--json")
 def audit(**arguments: Any) -> None:
@@ -125,7 +125,7 @@ def audit(**arguments: Any) -> None:
     sys.exit(run("audit", arguments))
 
 
-@cli.command(epilog=_NETWORK)
+@cli.command(epilog=_NETWORK.format(options="--hidden and --activation"))
 @takes_network
 @takes("recommend --time-limit", "--json")
 def recommend(**arguments: Any) -> None:

@@ -1,5 +1,6 @@
 """The network and the data of the commands about one network."""
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from sklearn.base import clone
 from initsk.cli._checks import check_classes, check_for_perceptron, named
 from initsk.cli._data import load_data, of_tables
 from initsk.cli._load_network import load_network
-from initsk.cli._option_rules import Options
+from initsk.cli._option_rules import Options, given_options
 from initsk.exceptions import InvalidParameterError
 from initsk.initialization import initialize
 
@@ -41,7 +42,7 @@ def model_and_data(options: Options, model: Any = None) -> tuple[Any, Any, Any]:
         return _perceptron(options, continuous).initialize(X, y), X_val, y_val
     if model is None:
         model = load_network(options["network"], options["random_state"])
-    options["has_data"] = True
+    options |= {"has_data": True, "can_fit": _can_fit(model, X_val)}
     if X_val.dtype.kind == "f":
         X_val = X_val.astype(np.float32)
     if hasattr(model, "parameters"):
@@ -78,6 +79,18 @@ def hint_at_data(options: Options, message: str) -> str:
     """Return which data an error is about, and how to give the network those that it takes if these are others."""
     if not options.get("has_data"):
         return ""
-    can_change = FORWARD_PASS in message and not options["shape"] and options["network"] is not None
-    shape = ", and --shape sets the shape of the samples" if can_change else ""
-    return f"; the data are those of --dataset {options['dataset']}{shape}"
+    data = f"; the data are those of --dataset {options['dataset']}"
+    if FORWARD_PASS not in message or options["network"] is None:
+        return data
+    if "dataset" not in given_options():
+        data += ", the default: --dataset FILE names those of the network"
+    can_change = options["can_fit"] and not options["shape"]
+    return data + (", and --shape sets the shape of the samples" if can_change else "")
+
+
+def _can_fit(model: Any, X: Any) -> bool:
+    """Return whether samples of another shape could fit the first layer: its features divide the number of values."""
+    layers = model.modules() if hasattr(model, "modules") else ()
+    sizes = (getattr(layer, name, None) for layer in layers for name in ("in_features", "in_channels"))
+    first = next((size for size in sizes if isinstance(size, int)), 0)
+    return first == 0 or prod(X.shape[1:]) % first == 0

@@ -10,17 +10,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from initsk.cli._command_line import command_line
 from initsk.cli._model import FORWARD_PASS, hint_at_data, load_model, model_and_data
 from initsk.cli._option_rules import Options, check_effect, given_options
 from initsk.cli._output import OutputError, fail, show, table_text
 from initsk.cli._report import choose_page, show_page
-from initsk.diagnosis import Audit, Diagnosis, audit, diagnose, recommend_initializer
+from initsk.diagnosis import Audit, Diagnosis, Recommendation, audit, diagnose, recommend_initializer
 from initsk.exceptions import InitskError
 from initsk.inspection import ActivationSummary, inspect_activations
 from initsk.network import get_optimizer
 from initsk.report import answer_of_rates, describe_findings, json_value
 from initsk.text import visible_json
-from initsk.utils.results import Reported
 from initsk.utils.words import named_reason
 
 _SHOWN = ["layer", "position", "units", "mean", "std", "rms", "zero_fraction", "dead_fraction", "saturated_fraction"]
@@ -32,11 +32,12 @@ _NEEDS_DATA = {"dataset", "target", "sep", "decimal", "drop", "task", "shape", "
 
 
 class Outcome(NamedTuple):
-    """The outcome of a command: the result, the exit code, and the printed text."""
+    """The outcome of a command: the result, the exit code, the printed text, and options of the report."""
 
-    result: Reported
+    result: ActivationSummary | Diagnosis | Audit | Recommendation
     code: int
     text: str
+    of_report: tuple[tuple[str, Any], ...] = ()
 
 
 def run(command: str, options: Options) -> int:
@@ -57,7 +58,8 @@ def run(command: str, options: Options) -> int:
             finally:
                 # What reads the output may have ended: the page is for other readers.
                 if place is not None:
-                    page = outcome.result.to_html(place.path, language=options["language"])
+                    outcome.result.settings.update(_what_was_run(options))
+                    page = outcome.result.to_html(place.path, language=options["language"], **dict(outcome.of_report))
                     show_page(page, place, options["open"])
     except SystemExit as end:
         # Only the user's code ends the process here: this must not pass for an answer.
@@ -79,10 +81,19 @@ def run(command: str, options: Options) -> int:
     return outcome.code
 
 
+def _what_was_run(options: Options) -> dict[str, Any]:
+    """Return the network, the data and the command, for the page."""
+    found = {"network": options["network"], "command": command_line()}
+    if options.get("has_data"):
+        found |= {"dataset": options["dataset"], "target_name": options["target"]}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def _is_about_option(message: str, options: Options) -> bool:
     """Return whether a message is about the value of an option, and not about the data."""
-    layers = options.get("layers") or []
-    return any(f"{name}=" in message for name in options) or any(repr(layer) in message for layer in layers)
+    names = [options.get(name) for name in ("optimizer", "initializer", "activation")]
+    given = [*(options.get("layers") or []), *filter(None, names)]
+    return any(f"{name}=" in message for name in options) or any(repr(value) in message for value in given)
 
 
 def _inspect(options: Options) -> Outcome:
@@ -114,13 +125,14 @@ def _diagnose(options: Options) -> Outcome:
     diagnosis = diagnose(model, X, y, **{name: options[name] for name in names})
     tried = options["rates"] and not diagnosis.trial.empty and not diagnosis.is_trained
     rates = answer_of_rates(diagnosis) if tried else ""
+    of_report = (("rates", options["rates"]),)
     if options["json"]:
         text = _json("diagnose", str(diagnosis), **_checked(diagnosis), **_values_of(diagnosis, rates))
-        return Outcome(diagnosis, diagnosis.exit_code, text)
+        return Outcome(diagnosis, diagnosis.exit_code, text, of_report)
     lines = [str(diagnosis), *_findings(diagnosis), *([rates] if rates else [])]
     if not np.isnan(diagnosis.recommended_score):
         lines.append(f"score with the recommended initializers: {diagnosis.recommended_score:.2f}")
-    return Outcome(diagnosis, diagnosis.exit_code, "\n".join(lines))
+    return Outcome(diagnosis, diagnosis.exit_code, "\n".join(lines), of_report)
 
 
 def _values_of(diagnosis: Diagnosis, rates: str) -> dict[str, Any]:

@@ -92,7 +92,7 @@ EXISTING_FILE = _Path(exists=True, dir_okay=False, path_type=Path)
 # The settings of each option, as click takes them.
 _OPTIONS: dict[str, dict[str, Any]] = {
     "--dataset": {"default": "mnist",
-        "help": "The data: mnist, digits, a folder of IDX files, a table (CSV, TSV or Parquet), or an NPZ file."},
+        "help": "The data: mnist, digits, a folder of IDX files, a table (CSV, TSV, ARFF or Parquet), or an NPZ file."},
     "--target": {"help": "The column to predict; required for a table."},
     "--sep": {"callback": _separator,
         "help": "The character between two values of a CSV file, such as ; or \\t; default: found in the file."},

@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 
 import click
 
+from initsk.cli._interrupts import INTERRUPTED, is_interrupt
 from initsk.cli._output import fail, say
 from initsk.comparison import ComparisonResult
 from initsk.exceptions import InitskError, InvalidParameterError, StoreError
 
 _PAGE, _RUNS = "index.html", "runs.csv"
 _FOLDER = Path("reports")
+_PAGES = (".html", ".htm")
 
 
 class Place(NamedTuple):
@@ -36,6 +38,14 @@ def run_report(store: Path, out: Path | None, *, force: bool, **options: Any) ->
         return fail("report", str(error))
     except OSError as error:
         return fail("report", f"{folder} cannot be written ({error.strerror})", 1)
+    except BaseException as error:
+        if not is_interrupt(error):
+            raise
+        return fail(
+            "report",
+            f"interrupted; {folder} has only a part of the report, and {store} still has the runs",
+            INTERRUPTED,
+        )
     show_page(page, place, options["open"])
     return 0
 
@@ -67,8 +77,10 @@ def choose_page(command: str, report: Path | None, *, force: bool) -> Place:
     Raises
     ------
     InvalidParameterError
-        If `report` exists, or cannot be written.
+        If `report` exists, cannot be written, or has the ending of another format.
     """
+    if report is not None and report.suffix.lower() not in _PAGES:
+        raise InvalidParameterError(f"--report {str(report)!r} is no page (allowed: a file ending with .html or .htm)")
     return _chosen("--report", _FOLDER / f"{command}.html", report, lambda path: not os.path.lexists(path), force=force)
 
 

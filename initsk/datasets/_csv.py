@@ -9,17 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from initsk.datasets._dialect import SEPARATORS, comma_numbers, has_decimal_commas, score_of
+from initsk.datasets._dialect import ABOUT_COMMAS, SEPARATORS, comma_numbers, has_decimal_commas, score_of
 from initsk.datasets._header import check_names
 from initsk.datasets._text import Stream, check_bytes, lines_of, parsed, rewound, text_of
 from initsk.datasets._unpack import unpacked
 from initsk.exceptions import DataFormatError, DataFormatWarning
 from initsk.utils.words import counted, reason_of
-
-_ABOUT_COMMAS = (
-    "if the comma is the decimal mark, set decimal=',' (--decimal , on the command line), otherwise write the numbers"
-    " without commas"
-)
 
 
 def read_csv(path: Path, sep: str | None = None, decimal: str | None = None) -> pd.DataFrame:
@@ -52,7 +47,7 @@ def read_csv(path: Path, sep: str | None = None, decimal: str | None = None) -> 
                     notes.append("its numbers have decimal commas")
                 else:
                     shown = ", ".join(f"column {c.name!r} (row {c.row}: {c.example!r})" for c in columns[:3])
-                    notes.append(f"numbers with commas stay text: {shown}; {_ABOUT_COMMAS}")
+                    notes.append(f"numbers with commas stay text: {shown}; {ABOUT_COMMAS}")
     if [str(name) for name in frame.columns] != names:
         raise DataFormatError(f"{path}: the header cannot be read; its names are {', '.join(map(repr, names[:12]))}")
     if notes:

@@ -9,6 +9,11 @@ import pandas as pd
 
 #: The separators that are looked for; `sep` may also be any other sign.
 SEPARATORS = (",", ";", "\t", "|")
+#: What to do about numbers with commas that stay text.
+ABOUT_COMMAS = (
+    "if the comma is the decimal mark, set decimal=',' (--decimal , on the command line), otherwise write the numbers"
+    " without commas"
+)
 # Rows and values that the separator is judged by.
 _MAX_ROWS = 50
 _MAX_VALUES = 20_000

@@ -13,6 +13,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
+from initsk.datasets._dialect import ABOUT_COMMAS, comma_numbers
 from initsk.exceptions import DataFormatWarning, InvalidParameterError
 from initsk.text import brief
 from initsk.utils.precision import columns_with
@@ -87,7 +88,8 @@ def table_preparation(X: pd.DataFrame) -> ColumnTransformer:
     ]
     parts = [part for part in parts if part[2]]
     if not parts:
-        raise InvalidParameterError(f"X has no column to train on; {_left_out(columns) or 'it has no columns'}")
+        hint = f"; {ABOUT_COMMAS}" if comma_numbers(X[columns["unique"]]) else ""
+        raise InvalidParameterError(f"X has no column to train on; {_left_out(columns) or 'it has no columns'}{hint}")
     _warn(X, columns)
     left_out = columns["unique"] + columns["empty"]
     return ColumnTransformer([*parts, *([("left_out", "drop", left_out)] if left_out else [])])

@@ -1,6 +1,6 @@
 """Audit of a network: checks that need no targets, in less than two forward passes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,7 +36,7 @@ class Audit(Reported):
         The findings; those that decide come first.
     unchecked : tuple of NotChecked
         The checks that could not be made, and why.
-    settings : mapping
+    settings : dict
         Of the model and the samples, for the report; see `initsk.network.describe_model`.
 
     Attributes
@@ -49,7 +49,7 @@ class Audit(Reported):
 
     found: tuple[Finding, ...]
     unchecked: tuple[NotChecked, ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         faults = sum(finding.decides for finding in self.found)
@@ -201,7 +201,7 @@ def _outcomes_of_weights(subject: Subject) -> Iterator[CheckResult]:
 
 def _outcomes_of_batch(subject: Subject) -> Iterator[CheckResult]:
     if subject.batch is None:
-        yield from not_checked([*_OF_OUTPUTS, "unscaled input"], Reason("X is not given"))
+        yield from not_checked([*_OF_OUTPUTS, "unscaled input"], Reason("no samples are given"))
         return
     yield from find_in_inputs(subject)
     try:

@@ -88,7 +88,7 @@ def padding_of(subject: Subject) -> Padding | Reason:
     if mask is None:
         mask = _padding_by_value(subject, values)
     if mask is None:
-        return Reason("X has no mask of padding, and padding_mask is not given")
+        return Reason("X has no mask of padding, and no other mask is given")
     if len(mask) != subject.n_samples:
         return Reason("the mask of padding has no row for each sample")
     if not mask.any():

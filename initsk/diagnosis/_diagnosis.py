@@ -1,6 +1,6 @@
 """The result of a diagnosis: score, findings, trial and learning rates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import log, nan
 from typing import Any
@@ -52,7 +52,7 @@ class Diagnosis(Reported):
         Values measured at the start.
     outcome : Outcome
         The trial and what the score is made of.
-    settings : mapping
+    settings : dict
         Of the model, the samples and the trial, for the report; see `initsk.network.describe_model`.
 
     Attributes
@@ -95,7 +95,7 @@ class Diagnosis(Reported):
     setup: TrainingSetup
     measurements: Measurements
     outcome: Outcome
-    settings: Mapping[str, Any]
+    settings: dict[str, Any]
 
     def __repr__(self) -> str:
         return f"Diagnosis(score={self.score:.2f}, will_train={self.will_train}; see findings())"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from initsk.comparison import ComparisonResult
-from initsk.comparison.results import check_complete, grid_columns, has_several_splits
+from initsk.comparison.results import check_complete, grid_columns, grid_names, has_several_splits
 from initsk.displays import AXES, DifferencesDisplay, LearningCurvesDisplay, color_of
 from initsk.exceptions import InvalidParameterError
 from initsk.language import current_language, message, translate as _
@@ -27,6 +27,7 @@ from initsk.report._comparison_text import (
     describe_splits,
 )
 from initsk.report._elements import Element, Paragraph, Picture, Report, Section
+from initsk.report._imbalance import describe_imbalance
 from initsk.report._initializers import initializers_section
 from initsk.report._missing_runs import describe_missing_runs
 from initsk.report._run import run_section
@@ -71,7 +72,7 @@ def summarize_comparison(result: ComparisonResult, *, axes: str = "shared", brie
 def _answer_section(result: ComparisonResult, summary: pd.DataFrame) -> Section:
     answer = Paragraph(answer_of_comparison(result, summary), "answer")
     missing = [describe_missing_runs(result.runs, result.settings), describe_missing_scores(result.runs)]
-    missing.append(describe_baseline(result))
+    missing += [describe_baseline(result), describe_imbalance(result)]
     return Section("answer", _("Answer"), [answer, *(Paragraph(text, "warning") for text in missing if text)])
 
 
@@ -122,10 +123,12 @@ def _ranking_table(key: str, title: str, summary: pd.DataFrame, result: Comparis
     columns = [
         Column("rank", _("Rank"), "integer"),
         Column("initializer", compared_in(result.settings).column, "text"),
-        *(Column(name, name, _kind(result.runs[name])) for name in grid_columns(result.runs)),
+        *_grid_columns(result.runs, grid_columns(result.runs)),
         *columns_of("number", mean_score=_("Mean score"), low=_("95 % confidence interval from"), high=_("to")),
         Column("conclusion", _("Conclusion"), "text"),
         Column("difference_to_best", _("Difference to best")),
+        Column("difference_low", _("Adjusted 95 % interval of the difference from")),
+        Column("difference_high", _("to")),
         Column("p_value", _("Adjusted p-value"), "p"),
         Column("p_equivalence", _("Adjusted p-value of equivalence"), "p"),
         Column("effect_size", _("Effect size"), digits=2),
@@ -142,6 +145,11 @@ def _ranking_table(key: str, title: str, summary: pd.DataFrame, result: Comparis
     ]
     colors = [color_of(row["initializer"], result.initializers) for row in rows]
     return Table(key, title, columns, rows, colors)
+
+
+def _grid_columns(frame: pd.DataFrame, names: list[str]) -> list[Column]:
+    """Return the columns of a grid, without the names of a pipeline's steps."""
+    return [Column(name, short, _kind(frame[name])) for name, short in grid_names(names).items()]
 
 
 def _kind(column: pd.Series) -> str:
@@ -233,7 +241,7 @@ def _problems(problems: pd.DataFrame, grid: list[str], name: str) -> Table:
     """Return the runs without a score; `name` is the title of the column of what was compared."""
     columns = [
         Column("initializer", name, "text"),
-        *(Column(name, name, _kind(problems[name])) for name in grid),
+        *_grid_columns(problems, grid),
         Column("repeat", _("Repeat"), "integer"),
         *([Column("fold", _("Fold"), "integer")] if problems["fold"].any() else []),
         Column("outcome", _("Status"), "text"),

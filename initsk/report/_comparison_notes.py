@@ -83,7 +83,7 @@ def scores_table(result: ComparisonResult, ranking: Table) -> list[Element]:
     means, colors = means.reindex([row["initializer"] for row in ranking.rows]), list(ranking.colors)
     baselines = [result.baseline_score(name) for name in names]
     if any(map(isfinite, baselines)):
-        means.loc[_name_of_baseline(result)] = baselines
+        means.loc[name_of_baseline(result)] = baselines
         colors.append("")
     shown = [error_name(name) or name for name in names]
     means.columns = [f"score_{name}" for name in shown]
@@ -94,7 +94,7 @@ def scores_table(result: ComparisonResult, ranking: Table) -> list[Element]:
         *(Column(f"score_{name}", name) for name in shown),
     ]
     note = _(
-        "The {several} are ranked by {name}, the first scorer. summary(score=...) ranks them by another one.",
+        "The {several} are ranked by {name}, the first scorer. Another one ranks them if it comes first.",
         name=names[0],
         **compared_in(result.settings).words(),
     )
@@ -110,7 +110,7 @@ def with_baseline(ranking: Table, result: ComparisonResult) -> Table:
     if not isfinite(score):
         return ranking
     row = {column.key: "-" if column.is_text else nan for column in ranking.columns}
-    row |= {"initializer": _name_of_baseline(result), "mean_score": score}
+    row |= {"initializer": name_of_baseline(result), "mean_score": score}
     place = sum(other["mean_score"] >= score for other in ranking.rows)
     rows, colors = list(ranking.rows), list(ranking.colors)
     rows.insert(place, row)
@@ -118,8 +118,13 @@ def with_baseline(ranking: Table, result: ComparisonResult) -> Table:
     return ranking._replace(rows=rows, colors=colors)
 
 
-def _name_of_baseline(result: ComparisonResult) -> str:
-    """Return the name of the baseline's row."""
+def name_of_baseline(result: ComparisonResult) -> str:
+    """Return the name of the baseline's row.
+
+    Parameters
+    ----------
+    result : ComparisonResult
+    """
     if not has_classes(result):
         return _("baseline: the mean target")
     if _ranks_probabilities(result):

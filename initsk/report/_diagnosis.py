@@ -14,16 +14,21 @@ from initsk.report._run import run_sections
 from initsk.report._tables import Column, Table, columns_of, records
 from initsk.report._trial import score_section, trial_sections
 from initsk.theory import activation_label
+from initsk.utils.validation import boolean, check_parameters
 
 
-def summarize_diagnosis(diagnosis: Diagnosis, *, brief: bool = False) -> Report:
-    """Return the report: the answer, the findings, the recommended initializers and the layers."""
+def summarize_diagnosis(diagnosis: Diagnosis, *, brief: bool = False, rates: bool = True) -> Report:
+    """Return the report: the answer, the findings, the recommended initializers and the layers.
+
+    Without `rates`, no other learning rates are tried.
+    """
+    check_parameters("report", {"rates": rates}, {"rates": boolean()})
     findings = with_sentences(diagnosis.findings(), diagnosis.depth)
     answer = Paragraph(answer_of_diagnosis(diagnosis, findings), "answer")
     sections = [
         Section("answer", _("Answer"), [answer, Details(_details(diagnosis))]),
         findings_section(findings),
-        *trial_sections(diagnosis),
+        *trial_sections(diagnosis, rates=rates),
         score_section(diagnosis),
     ]
     if diagnosis.recommendation is not None:

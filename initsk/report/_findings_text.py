@@ -136,8 +136,8 @@ _ADVICE = {
         message("lower the variance of the weights of the output layer (lecun_normal, or zeros in this layer only)"),
     message("diverging"): message("lower the learning rate, or the variance of the weights"),
     message("not learning"):
-        message("try other learning rates (learning_rates(), or --lr on the command line), a recommended initializer,"
-                " or normalization; check that y depends on X"),
+        message("try other learning rates (lr, on the command line --lr), a recommended initializer, or normalization;"
+                " check that y depends on X"),
     message("small steps"): message("raise the learning rate"),
     message("large steps"): message("lower the learning rate, or begin with a warmup"),
     message("unscaled targets"):
@@ -145,8 +145,8 @@ _ADVICE = {
                 " and standardize_target=True of MLPRegressor do"),
     message("died"): message("lower the learning rate, or use a leaky activation function"),
     message("unlikely"):
-        message("try other learning rates (learning_rates(), or --lr on the command line), a larger budget, or a"
-                " recommended initializer if its score is higher"),
+        message("try other learning rates (lr, on the command line --lr), a larger budget, or a recommended initializer"
+                " if its score is higher"),
     message("dead"):
         message("use he_normal with biases of zero, a lower learning rate, or a leaky activation function"),
     message("saturated"): message("lower the variance of the weights (glorot_uniform or lecun_normal) or scale X"),
@@ -186,6 +186,8 @@ _ADVICE = {
 # A loss that would be shown as 1 times the baseline loss.
 _BETTER = 1.05
 _BARELY = message("After the trial, the loss is no better than the baseline loss, the loss of a constant prediction.")
+# Smaller differences between samples are rounding errors of single precision.
+_ROUNDING = 1e-7
 # Kinds whose values are often hundreds.
 _LARGE = ("cloned", "untruncated", "initial scale", "unscaled input")
 # Advice of a kind that depends on what the value was computed from.
@@ -284,6 +286,8 @@ def _number(kind: str, value: float) -> str:
     # Rounding can make the distance between equal samples negative.
     if kind in _LARGE or value >= 100:
         return language.short(value, 3)
+    if kind == "collapsed" and value < _ROUNDING:
+        return _("less than {number}", number=language.short(_ROUNDING, 2))
     return language.number(value, 1) if kind == "shifted mean" else language.short(max(value, 0.0), 2)
 
 

@@ -11,6 +11,7 @@ from initsk.report._tables import Column, Table, columns_of, records
 from initsk.utils.words import listed
 
 _SETTINGS = {
+    "network": message("Network"),
     "dataset": message("Data set"),
     "target_name": message("Column to predict"),
     "n_train": message("Training samples"),
@@ -34,7 +35,7 @@ _SETTINGS = {
     "n_repeats": message("Repeats"),
     "random_state": message("Random state"),
 }
-_CODE = ("estimator", "model", "initializer", "parameter", "cv", "scoring", "criterion", "optimizer")
+_CODE = ("network", "estimator", "model", "initializer", "parameter", "cv", "scoring", "criterion", "optimizer")
 _FITTED = {
     True: message("yes"),
     False: message("no: the weights are those with which training would start"),
@@ -49,9 +50,13 @@ def run_sections(settings: Mapping[str, Any]) -> list[Section]:
     """Return the section of an inspection, a diagnosis, an audit or a recommendation; none if nothing is known."""
     if "model" not in settings:
         return []
-    model, *others = _given(settings)
-    details = [model, Detail(_("Fitted"), _(_FITTED[settings["fitted"]])), *others, *_versions(settings)]
-    return [Section("run", _("What was run"), [Details(details)])]
+    details = [*_given(settings), *_versions(settings)]
+    place = next(place for place, detail in enumerate(details, start=1) if detail.name == _(_SETTINGS["model"]))
+    details.insert(place, Detail(_("Fitted"), _(_FITTED[settings["fitted"]])))
+    elements: list[Element] = [Details(details)]
+    if settings.get("command"):
+        elements += [Paragraph(_("To make this report again:")), Code(settings["command"])]
+    return [Section("run", _("What was run"), elements)]
 
 
 def run_section(result: ComparisonResult) -> Section:
@@ -136,7 +141,7 @@ def _details(result: ComparisonResult) -> Iterator[Detail]:
     if settings.get("classes"):
         percent, classes = current_language().percent, settings["classes"]
         shares = [f"{name}: {percent(share, 1)}" for name, share in classes]
-        yield Detail(_("Class shares"), listed(shares, _MAX_CLASSES))
+        yield Detail(_("Class shares of the training data"), listed(shares, _MAX_CLASSES))
     seeds = result.runs["seed"].unique().tolist()
     if any(seeds):
         yield Detail(_("Seeds of the runs"), listed([str(seed) for seed in seeds], _MAX_SEEDS))

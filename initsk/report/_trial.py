@@ -25,11 +25,14 @@ _FEATURES = (
 )  # fmt: skip
 
 
-def trial_sections(diagnosis: Diagnosis) -> list[Section]:
-    """Return the sections of the trial and, unless the network is already trained, of the learning rates."""
+def trial_sections(diagnosis: Diagnosis, *, rates: bool = True) -> list[Section]:
+    """Return the sections of the trial and, with `rates`, of the learning rates; none if there was no trial.
+
+    There are no learning rates for a network that is already trained.
+    """
     if diagnosis.trial.empty:
         return []
-    return [_trial(diagnosis)] if diagnosis.is_trained else [_trial(diagnosis), _rates(diagnosis)]
+    return [_trial(diagnosis), *([_rates(diagnosis)] if rates and not diagnosis.is_trained else [])]
 
 
 def _trial(diagnosis: Diagnosis) -> Section:

@@ -53,7 +53,7 @@ def summarize(result: Any, language: str = "en", *, brief: bool = False, **optio
     brief : bool, default=False
         Whether to make only the answer and the tables that support it, as notebooks show them.
     **options
-        Of a comparison, ``axes``: "shared" or "article".
+        Of a comparison, ``axes``: "shared" or "article". Of a diagnosis, ``rates``: True or False.
 
     Examples
     --------

@@ -154,3 +154,17 @@ def _describe(name: str, found: np.ndarray, kind: str, step: str) -> str | None:
         return None
     first = int(found.reshape(len(found), -1).any(axis=1).argmax()) + 1
     return f"{name} has {counted(int(found.sum()), kind)}; the first is in row {first}{step}"
+
+
+def has_majority(counts: np.ndarray) -> bool:
+    """Return whether a class has at least half of the samples, and three times as many as the others on average.
+
+    Examples
+    --------
+    >>> has_majority(np.array([8, 2])), has_majority(np.array([0.6, 0.4])), has_majority(np.array([5]))
+    (True, False, False)
+    """
+    if len(counts) < 2:
+        return False
+    most, others = counts.max(), (counts.sum() - counts.max()) / (len(counts) - 1)
+    return bool(2 * most >= counts.sum() and most >= 3 * others)

@@ -29,7 +29,8 @@ class Reported:
             changes the styles of the other.
         **options
             For a comparison, ``axes``: "shared" (default) for axes of the histograms that all rows share and that fit
-            the data, or "article" for the fixed axes -1..1 by 0..4.
+            the data, or "article" for the fixed axes -1..1 by 0..4. For a diagnosis, ``rates``: whether to try other
+            learning rates (default True), which takes as long as some trials.
 
         Returns
         -------

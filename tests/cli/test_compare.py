@@ -144,7 +144,8 @@ def test_learning_rates_and_racing(tmp_path, capsys, without_pictures):
     assert "Racing stopped initializers that were significantly worse: zeros" in (tmp_path / "index.html").read_text()
     printed = capsys.readouterr().out
     assert " 0.01 " in printed
-    assert "inf" in printed
+    assert "never" in printed
+    assert " inf" not in printed
 
 
 def test_large_scores_are_printed_with_four_significant_digits(tmp_path, capsys):
@@ -155,3 +156,11 @@ def test_large_scores_are_printed_with_four_significant_digits(tmp_path, capsys)
     table = capsys.readouterr().out
     assert re.search(r"-\d\.\d+e\+1\d ", table)
     assert not re.search(r"\d{7}", table)
+
+
+def test_the_terminal_has_the_answer_the_score_and_the_baseline(tmp_path, capsys, without_pictures):
+    options = ["--dataset", "digits", *QUICK, "--initializers", "zeros", "--out", tmp_path]
+    assert run("compare", *options) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("No initializer beats the baseline")
+    assert "score: accuracy; baseline: the most frequent class 0.1" in shown

@@ -59,7 +59,18 @@ def test_data_that_the_network_does_not_accept_are_an_error(networks, capsys):
     shown = error_of(capsys, "diagnose", "my_networks.py:good", "--dataset", "iris.npz")
     assert "the forward pass fails in layer '1' (Linear); input: X of shape" in shown
     assert "x4 and 64x32)" in shown
-    assert "--shape sets the shape of the samples" in shown
+    # No shape makes 64 features of 4 values.
+    assert "--shape" not in shown
+
+
+def test_the_shape_is_suggested_where_the_number_of_values_agrees(networks, capsys):
+    shown = error_of(capsys, "inspect", "my_networks.py:image", "--dataset", "digits")
+    assert shown.endswith("the data are those of --dataset digits, and --shape sets the shape of the samples\n")
+
+
+def test_data_that_nobody_chose_are_named_with_the_option_to_choose(networks, capsys):
+    shown = error_of(capsys, "inspect", "my_networks.py:good")
+    assert shown.endswith("those of --dataset mnist, the default: --dataset FILE names those of the network\n")
 
 
 def test_numbers_to_predict(networks, capsys):
@@ -177,3 +188,10 @@ def test_an_arff_file_is_a_table(networks, capsys):
         shown.append(capsys.readouterr().out)
     assert shown[0] == shown[1]
     assert "the last column is 'y'" in error_of(capsys, "inspect", "--dataset", "iris.arff")
+
+
+def test_numbers_with_commas_in_the_only_column_are_named(networks, capsys):
+    (networks / "plans.csv").write_text("plan;y\n1,234;x\n2,345;z\n")
+    shown = error_of(capsys, "compare", "--dataset", "plans.csv", "--target", "y")
+    assert "X has no column to train on" in shown
+    assert "if the comma is the decimal mark, set decimal=',' (--decimal , on the command line)" in shown

@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import sys
+import warnings
 
 import pytest
 import torch
@@ -192,3 +193,24 @@ def test_a_text_is_no_module_and_nothing_runs(networks, capsys):
     (networks / "net.pt").write_text("junk")
     shown = error_of(capsys, "inspect", "net.pt", "--dataset", "digits")
     assert shown == "initsk inspect: net.pt is not a file that torch.save wrote (allowed: torch.save(module))\n"
+
+
+def test_a_file_of_torchscript_is_named_with_the_next_step(networks, capsys):
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        torch.jit.save(torch.jit.trace(module(), torch.zeros(1, 64)), "script.pt")
+    shown = error_of(capsys, "inspect", "script.pt", "--dataset", "digits")
+    assert "script.pt is a TorchScript file" in shown
+    assert "torch.save(module)" in shown
+
+
+def test_a_file_without_a_factory_lists_what_can_be_used(networks, capsys):
+    (networks / "some.py").write_text(
+        "from torch import nn\ndef net():\n    return nn.Linear(2, 2)\ndef sized(n):\n    return nn.Linear(n, 2)\n"
+        "class Own(nn.Linear):\n    def __init__(self, n=2):\n        super().__init__(n, 2)\n"
+        "ready = Own()\nnumber = 5\n"
+    )
+    shown = error_of(capsys, "inspect", "some.py", "--dataset", "digits")
+    assert "'some.py' lacks :factory" in shown
+    assert "(allowed here: some.py:net, some.py:Own, some.py:ready)" in shown
+    shown = error_of(capsys, "inspect", "some.py:nett", "--dataset", "digits")
+    assert "did you mean 'net'? Allowed: 'Own', 'net', 'ready'" in shown

@@ -1,5 +1,6 @@
 """The commands in general: help, versions, and errors in options."""
 
+import re
 import subprocess
 import sys
 
@@ -29,3 +30,10 @@ def test_python_dash_m():
 
 def test_an_unknown_language_is_an_error_before_the_work(networks, capsys):
     assert "'xx' is not one of en, id" in error_of(capsys, "inspect", "--language", "xx")
+
+
+@pytest.mark.parametrize("name", cli.commands)
+def test_the_help_of_a_command_names_only_its_own_options(name):
+    command = cli.commands[name]
+    own = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    assert set(re.findall(r"--[a-z][a-z-]*", f"{command.help} {command.epilog}")) <= own | {"--store"}

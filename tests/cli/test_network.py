@@ -244,3 +244,10 @@ def test_recommend_names_the_initializers_that_the_time_limit_left_out(capsys):
     shown = json.loads(capsys.readouterr().out)
     assert shown["not_tried"][0] == "torch_default"
     assert "Not tried" in shown["answer"]
+
+
+@pytest.mark.parametrize("option", ["--optimizer", "--initializer"])
+def test_an_error_about_an_option_names_no_data(networks, capsys, option):
+    shown = error_of(capsys, "inspect", "my_networks.py:good", "--dataset", "digits", option, "foo")
+    assert "'foo'" in shown
+    assert "the data are those" not in shown

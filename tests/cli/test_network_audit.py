@@ -46,7 +46,7 @@ def test_json_is_one_object(copies, capsys):
     first = content["findings"][0]
     assert (first["kind"], first["layer"], first["value"], first["decides"]) == ("cloned", "layers.0-2", 3.0, True)
     assert first["advice"]
-    assert {"check": "batch leak", "why": "X is not given"} in content["not_checked"]
+    assert {"check": "batch leak", "why": "no samples are given"} in content["not_checked"]
 
 
 def test_without_a_network_the_options_make_a_perceptron(capsys):

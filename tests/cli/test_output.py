@@ -144,6 +144,6 @@ def test_a_path_that_is_too_long_is_one_line(networks, capsys):
     for arguments in (
         ["compare", "--dataset", "digits", *QUICK, "--store", name],
         ["compare", "--dataset", "digits", *QUICK, "--out", name],
-        ["audit", "--dataset", "digits", "--report", name],
+        ["audit", "--dataset", "digits", "--report", f"{name}.html"],
     ):
         assert "File name too long" in error_of(capsys, *arguments)

@@ -77,3 +77,10 @@ def test_pages_without_a_path_are_numbered(networks, capsys, monkeypatch):
         assert run("recommend", "my_networks.py:good", "--open") == 0
     names = ["recommend.html", "recommend-2.html", "recommend-3.html"]
     assert opened == [(networks / "reports" / name).as_uri() for name in names]
+
+
+@pytest.mark.parametrize("command", ["inspect", "audit"])
+def test_a_page_has_the_ending_of_a_page(networks, capsys, command):
+    shown = error_of(capsys, command, "my_networks.py:good", "--dataset", "digits", "--report", "page.txt")
+    assert "--report 'page.txt' is no page (allowed: a file ending with .html or .htm)" in shown
+    assert not (networks / "page.txt").exists()

@@ -172,8 +172,9 @@ def test_numbers_to_predict_are_ranked_by_r2(people, without_pictures, capsys, t
     found = runs()
     assert found["score"].equals(found["score_r2"])
     # R2 and RMSE of the same predictions: 1 - RMSE^2 / variance, of the same held-out targets in every run of a repeat.
-    assert shown.out.split()[:2] == ["rank", "initializer"]
-    assert "r2" in shown.out.split()
+    [header] = [line.split() for line in shown.out.splitlines() if line.split()[:1] == ["rank"]]
+    assert header[1] == "initializer"
+    assert "r2" in header
     assert "mean_score" not in shown.out
     assert "Column to predict" in page()
     # Only columns that say something have room in a line.
@@ -298,3 +299,25 @@ def test_a_class_has_an_output_and_a_number_has_one(people, capsys):
         assert run("inspect", *table, "--hidden", "4", "--json") == 0
         parameters = {row["name"]: row["size"] for row in json.loads(capsys.readouterr().out)["parameters"]}
         assert parameters["output.bias"] == n_outputs
+
+
+def test_the_accuracy_of_the_most_frequent_class_is_that_of_the_held_out_part(people, without_pictures, capsys):
+    # 10 of 12 training samples have the class no, and 3 of 4 held-out ones.
+    kinds = {"train.csv": ["no"] * 10 + ["yes"] * 2, "test.csv": ["no"] * 3 + ["yes"]}
+    for name, kind in kinds.items():
+        pd.DataFrame({"x": np.arange(len(kind)) % 3, "kind": kind}).to_csv(name, index=False)
+    options = ["--dataset", "train.csv", "--target", "kind", "--test", "test.csv", *QUICK, "--out", "out"]
+    assert run("compare", *options) == 0
+    shown = capsys.readouterr().err
+    assert "83 % of the training samples have the class 'no'" in shown
+    assert "an accuracy of 0.75 on the held-out samples" in shown
+    assert "Class shares of the training data" in page()
+    assert "83.3% of the training samples have the class 'no'" in page()
+    assert "an accuracy of 0.7500 on the held-out samples" in page()
+
+
+def test_a_rate_has_its_own_name_in_the_ranking_of_a_table(people, without_pictures, capsys):
+    assert run("compare", *ALL, "--lr", "0.001,0.01") == 0
+    assert "network__lr" not in capsys.readouterr().out
+    assert "| network__lr |" not in page()
+    assert "| lr |" in page()

@@ -133,7 +133,7 @@ def test_without_x_the_weights_are_checked_and_the_rest_is_listed():
     assert frame.columns.tolist() == ["check", "why"]
     checks = {"initial scale", "constant output", "batch leak", "padding leak", "unscaled input"}
     assert set(frame["check"]) == checks
-    assert set(frame["why"]) == {"X is not given"}
+    assert set(frame["why"]) == {"no samples are given"}
 
 
 def test_x_in_any_form():
@@ -263,8 +263,8 @@ def test_report(language, tmp_path):
 
 def test_reasons_are_translated():
     page = audit(cnn()).to_markdown(language="id")
-    assert "X is not given" not in page
-    assert "X tidak diberikan" in page
+    assert "no samples are given" not in page
+    assert "sampel tidak diberikan" in page
 
 
 def test_every_finding_has_a_sentence_and_advice():

@@ -4,6 +4,7 @@ import re
 
 import pytest
 import torch
+from torch import nn
 
 from initsk import diagnose, inspect_activations
 from initsk.diagnosis import Audit
@@ -73,3 +74,13 @@ def test_the_answer_names_values_that_are_almost_findings(dead, words):
     assert ("No problems were found in the 3 inspected layers." in answer) == (dead < 25)
     assert ("Noted" in answer) == (dead == 21)
     assert words is None or words in answer
+
+
+def test_a_ratio_below_rounding_is_no_zero():
+    # All samples give ones, up to rounding.
+    net = build(lambda: nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 2)))
+    with torch.no_grad():
+        net[2].weight *= 1e-9
+        net[2].bias.fill_(1.0)
+    findings = describe_findings(inspect_activations(net, batch(50, 4))).set_index("kind")
+    assert "The samples differ less than 1e-07 times as much in layer 2" in findings.loc["collapsed", "evidence"]

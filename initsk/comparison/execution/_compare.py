@@ -117,7 +117,7 @@ def compare_initializers(
     about : dict of str to str, optional
         Texts for the report, kept in ``settings``: "dataset", the name of the data; "target_name", that of the column
         to predict; and "command", a command that repeats the comparison, which the report shows in place of the call in
-        Python.
+        Python. With a command, an interrupt is not printed, only raised: the command says what it has kept.
 
     Returns
     -------

@@ -105,7 +105,9 @@ class Plan:
             partial = self._result(execution, settings) if execution.records else None
             path = None if store is None else store.path
             interrupted = ComparisonInterrupted(partial, len(execution.records), settings["n_planned"], path)
-            print(interrupted, file=sys.stderr)
+            # A program that names its command says in its own words what was kept.
+            if "command" not in settings:
+                print(interrupted, file=sys.stderr)
             raise interrupted from error
         return self._result(execution, settings)
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite, nan
@@ -193,6 +194,19 @@ def missing_runs(runs: pd.DataFrame, settings: Mapping[str, Any]) -> int:
     """
     saved = settings.get("racing", {"runs_saved": 0})["runs_saved"]
     return max(settings.get("n_planned", 0) - saved - len(runs), 0)
+
+
+def grid_names(names: list[str]) -> dict[str, str]:
+    """Return how tables name the parameters of a grid: without the steps of a pipeline, where that leaves no doubt.
+
+    Examples
+    --------
+    >>> grid_names(["network__lr", "alpha"]), grid_names(["first__lr", "second__lr"])
+    ({'network__lr': 'lr', 'alpha': 'alpha'}, {'first__lr': 'first__lr', 'second__lr': 'second__lr'})
+    """
+    short = {name: name.rpartition("__")[2] for name in names}
+    counts = Counter(short.values())
+    return {name: own if counts[own] == 1 else name for name, own in short.items()}
 
 
 def key_columns(frame: pd.DataFrame) -> list[str]:
