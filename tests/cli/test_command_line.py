@@ -35,5 +35,10 @@ def test_without_rates_the_page_has_none(networks, capsys):
     options = ["--dataset", "digits", "--trial-steps", "2", "--budget", "2", "--report"]
     run("diagnose", "my_networks.py:good", *options, "without.html", "--no-rates")
     assert "Learning rates" not in (networks / "without.html").read_text()
+
+
+@pytest.mark.slow
+def test_with_rates_the_page_has_them(networks, capsys):
+    options = ["--dataset", "digits", "--trial-steps", "2", "--budget", "2", "--report"]
     run("diagnose", "my_networks.py:good", *options, "with.html")
     assert "Learning rates" in (networks / "with.html").read_text()

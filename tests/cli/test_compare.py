@@ -148,7 +148,7 @@ def test_learning_rates_and_racing(tmp_path, capsys, without_pictures):
     assert " inf" not in printed
 
 
-def test_large_scores_are_printed_with_four_significant_digits(tmp_path, capsys):
+def test_large_scores_are_printed_with_four_significant_digits(tmp_path, capsys, without_pictures):
     frame = load_iris(as_frame=True).frame.assign(target=lambda iris: 1e6 * (iris["target"] + 0.25) ** 2)
     frame.to_csv(tmp_path / "large.csv", index=False)
     options = [*QUICK, "--task", "regression", "--scoring", "neg_mean_squared_error", "--out", tmp_path / "out"]

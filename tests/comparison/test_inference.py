@@ -238,7 +238,7 @@ def test_a_significant_permutation_test_needs_more_repeats_with_more_initializer
         assert (smallest_p_value(n) < 0.05) == (n == needed)
 
 
-@pytest.mark.parametrize("test", ["t", "permutation"])
+@pytest.mark.parametrize("test", params(["t", "permutation"], slow=["permutation"]))
 def test_pairs_that_differ_by_the_margin_are_rarely_called_equivalent(test):
     # The true difference is the margin: of 400 comparisons, more than 36 are called equivalent with a probability of
     # 0.05 % at a rate of 5 %, which the test has.

@@ -23,7 +23,7 @@ OF_SEVERAL = (
     "one of {} branches", "one of {} residual branches", "saved {} of {} runs",
     "y has {} rows, and no part of X", "{} paired runs would detect it", "(the same in {} runs)",
     "shows the {} of {} runs", "With only {} runs", "With only {} splits", "{} splits would detect it",
-    "{} rows are the same run",
+    "{} rows are the same run", "at least {} samples",
 )  # fmt: skip
 # The value is the name of a network or of a type, or a part of a sentence.
 OF_NAMES = ("with which {} runs", "{} values are not finite", "{} the weights of a module")

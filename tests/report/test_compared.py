@@ -5,12 +5,13 @@ from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV
 
 from initsk import ComparisonResult, MLPClassifier, compare_initializers
+from tests.helpers import params
 
 # Names of activation functions, of which one is an initializer's too, of optimizers, and numbers.
 VALUES = {"activation": ["relu", "identity"], "optimizer": ["adam", "sgd"], "lr": [0.1, 0.01]}
 
 
-@pytest.fixture(scope="module", params=VALUES)
+@pytest.fixture(scope="module", params=params(VALUES, slow=["optimizer", "lr"]))
 def compared(request):
     parameter = request.param
     clf = MLPClassifier((8,), max_epochs=2)

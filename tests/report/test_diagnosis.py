@@ -14,7 +14,7 @@ X, Y = load_digits(return_X_y=True)
 @pytest.fixture(scope="module")
 def diagnosis():
     clf = MLPClassifier((60,) * 3, activation="sigmoid", initializer="glorot_uniform", random_state=0)
-    return diagnose(clf, X / 16, Y)
+    return diagnose(clf, X / 16, Y, trial_steps=4)
 
 
 def test_a_row_of_the_learning_rates_begins_with_its_rate(diagnosis):
