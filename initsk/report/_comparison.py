@@ -127,7 +127,7 @@ def _ranking_table(key: str, title: str, summary: pd.DataFrame, result: Comparis
         *columns_of("number", mean_score=_("Mean score"), low=_("95 % confidence interval from"), high=_("to")),
         Column("conclusion", _("Conclusion"), "text"),
         Column("difference_to_best", _("Difference to best")),
-        Column("difference_low", _("Adjusted 95 % interval of the difference from")),
+        Column("difference_low", _("Adjusted 95 % interval from")),
         Column("difference_high", _("to")),
         Column("p_value", _("Adjusted p-value"), "p"),
         Column("p_equivalence", _("Adjusted p-value of equivalence"), "p"),

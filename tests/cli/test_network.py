@@ -8,7 +8,7 @@ from torch import nn
 
 from initsk import recommend_initializer
 from tests.cli.helpers import error_of, run
-from tests.helpers import build
+from tests.helpers import build, params
 
 
 @pytest.mark.parametrize("network", ["my_networks.py:good", "my_networks:good", "my_networks.py:clf"])
@@ -68,7 +68,7 @@ def test_diagnose_of_a_trained_network_states_no_rates(networks, capsys):
     assert "at learning rates from" not in shown
 
 
-@pytest.mark.parametrize("command", ["diagnose", "audit", "recommend"])
+@pytest.mark.parametrize("command", params(["diagnose", "audit", "recommend"], slow=["diagnose"]))
 def test_what_a_network_prints_is_not_in_the_json(networks, capsys, command):
     quick = {
         "diagnose": ["--trial-steps", "2", "--budget", "2", "--no-rates"], "audit": [],

@@ -209,6 +209,7 @@ def test_folds_are_new_in_every_repeat(people, without_pictures, capsys):
     assert "--cv 30: the class 'yes' has 10 samples" in shown
 
 
+@pytest.mark.slow
 def test_at_most_so_many_training_samples_for_every_split(people, without_pictures, capsys):
     one = ["--force", "--initializers", "zeros", "--repeats", "1"]
     for options, n_held_out, n_train in (

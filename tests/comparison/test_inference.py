@@ -240,15 +240,15 @@ def test_a_significant_permutation_test_needs_more_repeats_with_more_initializer
 
 @pytest.mark.parametrize("test", params(["t", "permutation"], slow=["permutation"]))
 def test_pairs_that_differ_by_the_margin_are_rarely_called_equivalent(test):
-    # The true difference is the margin: of 400 comparisons, more than 36 are called equivalent with a probability of
+    # The true difference is the margin: of 200 comparisons, more than 21 are called equivalent with a probability of
     # 0.05 % at a rate of 5 %, which the test has.
     rng = np.random.default_rng(0)
     found = []
-    for _ in range(400):
+    for _ in range(200):
         differences = rng.normal(0.01, 0.004, 7)
         pair = result_of({"a": 0.5 + differences, "b": np.full(7, 0.5)}, bounds=(0, 1)).pairwise(test=test)
         found.append(pair["p_equivalence"][0] < 0.05)
-    assert sum(found) <= stats.binom.isf(0.0005, 400, 0.05)
+    assert sum(found) <= stats.binom.isf(0.0005, 200, 0.05)
     assert any(found)
 
 

@@ -11,7 +11,7 @@ from initsk import MLPClassifier, audit, get_initializer, initialize
 from initsk.diagnosis import truncation_of
 from initsk.initializers import TruncatedNormal
 from initsk.report import describe_findings
-from tests.helpers import Net, batch, build
+from tests.helpers import Net, batch, build, params
 
 WIDTH = 32
 
@@ -100,7 +100,7 @@ def test_fans_of_stacked_experts():
     assert packed(network, batch(4, WIDTH)) == []
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", params(range(20), slow=range(5, 20)))
 @pytest.mark.parametrize("initializer", ["glorot_uniform", "glorot_normal", "he_normal", "torch.xavier_uniform_"])
 def test_right_fans_and_torchs_defaults_are_no_findings(initializer, seed):
     """A variance is taken for that of a wrong rule in 5 of 10,000 draws, if it is a variance near it at all."""

@@ -34,7 +34,7 @@ def normalized():
         return nn.Sequential(nn.utils.weight_norm(nn.Linear(4, 8)), nn.ReLU(), nn.Linear(8, 2))
 
 
-@pytest.mark.parametrize("factory", params([Remembers, pruned, normalized], slow={normalized}))
+@pytest.mark.parametrize("factory", params([Remembers, pruned, normalized], slow={normalized, pruned}))
 def test_a_module_after_a_forward_pass_is_diagnosed(factory):
     x, y = batch(40, 4), torch.arange(40) % 2
     net, fresh = build(factory), build(factory)

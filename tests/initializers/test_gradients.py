@@ -105,6 +105,7 @@ def test_recurrent_attention_and_tied_layers(scheme):
     copy.deepcopy(module).eval()(tokens).sum().backward()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", QUICK, ids=str)
 def test_other_types(scheme):
     X, y = data(8, 6)

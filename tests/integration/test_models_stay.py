@@ -212,7 +212,7 @@ def test_the_network_stays(function):
     assert changes(before, state_of(net, parameters=function in FUNCTIONS)) == []
 
 
-@pytest.mark.parametrize("passes", [1, 3])
+@pytest.mark.parametrize("passes", params([1, 3], slow=[1]))
 @pytest.mark.parametrize("function", EVERY)
 def test_the_network_stays_after_an_error(function, passes):
     net = build(lambda: Changing(passes))

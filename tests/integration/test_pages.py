@@ -14,7 +14,7 @@ from torch import nn
 from initsk import MLPClassifier, audit, compare_initializers, diagnose, inspect_activations, recommend_initializer
 from initsk.comparison import ARTICLE_INITIALIZERS
 from initsk.initializers import RandomNormal
-from tests.helpers import batch, build
+from tests.helpers import batch, build, params
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt-get install chromium)")
@@ -133,7 +133,7 @@ LINES_OF_ROWS = """() => [...document.querySelectorAll("#table-findings tbody tr
 )"""
 
 
-@pytest.mark.parametrize("kind", ["audit", "diagnosis"])
+@pytest.mark.parametrize("kind", params(["audit", "diagnosis"], slow=["diagnosis"]))
 def test_a_row_of_findings_has_few_lines_on_a_phone(browser, page_of, kind):
     with Visit(browser, page_of(kind, "en"), **sized(390)) as page:
         lines = page.evaluate(LINES_OF_ROWS)
@@ -166,7 +166,9 @@ BROKEN_NAMES = """() => [...document.querySelectorAll("tbody th, td.code, td.nam
 }).map(cell => cell.textContent)"""
 
 
-@pytest.mark.parametrize("kind", ["comparison", "diagnosis", "recommendation"])
+@pytest.mark.parametrize(
+    "kind", params(["comparison", "diagnosis", "recommendation"], slow=["diagnosis", "recommendation"])
+)
 def test_names_have_one_line_on_a_phone(browser, page_of, kind):
     with Visit(browser, page_of(kind, "en"), **sized(390)) as page:
         assert page.evaluate(BROKEN_NAMES) == []

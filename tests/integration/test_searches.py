@@ -68,11 +68,8 @@ def scores(search):
     return frame[[name for name in frame if name.startswith("split")]].to_numpy()
 
 
-@pytest.mark.parametrize(
-    ("estimator", "grid"),
-    [(mlp(), MLP_GRID), pytest.param(net(), NET_GRID, marks=pytest.mark.slow)],
-    ids=["mlp", "net"],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("estimator", "grid"), [(mlp(), MLP_GRID), (net(), NET_GRID)], ids=["mlp", "net"])
 def test_grid_search_in_one_process_and_in_two(digits, estimator, grid):
     searches = [
         GridSearchCV(estimator, grid, cv=2, n_jobs=n_jobs, error_score="raise").fit(*digits) for n_jobs in (1, 2)

@@ -15,6 +15,7 @@ from initsk.comparison.results import TABLES
 from initsk.displays import DepthDisplay, LearningCurvesDisplay
 from initsk.initializers import RandomNormal
 from initsk.report import describe_activations, describe_epochs_to_target, describe_ranking
+from tests.helpers import params
 from tests.report.helpers import PICTURES, ROOT
 
 
@@ -170,7 +171,7 @@ def test_sample_ranks_initializers_as_its_runs_do(sample):
 
 
 @pytest.mark.parametrize("hidden", [(8,), (8, 4)])
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("activation", params(["relu", "tanh"], slow=["tanh"]))
 def test_zeros_are_symmetric_before_and_after_training(hidden, activation):
     X, y = load_digits(return_X_y=True)
     regressor = MLPRegressor(hidden, activation=activation, max_epochs=1)

@@ -17,6 +17,7 @@ def diagnosis():
     return diagnose(clf, X / 16, Y, trial_steps=4)
 
 
+@pytest.mark.slow
 def test_a_row_of_the_learning_rates_begins_with_its_rate(diagnosis):
     [table] = re.findall(r'<table id="table-learning_rates">.*?</table>', diagnosis.to_html(), re.DOTALL)
     rows = re.findall(r"<tr>(.*?)</tr>", table.partition("<tbody>")[2], re.DOTALL)

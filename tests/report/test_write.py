@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from initsk import ComparisonResult, MLPClassifier, audit, compare_initializers, diagnose, inspect_activations
 from initsk.exceptions import InvalidParameterError
 from initsk.report import describe_ranking
-from tests.helpers import build
+from tests.helpers import build, params
 from tests.report.helpers import ORDER, PICTURES
 
 EVIL = "<script>alert(1)</script>|`$x$"
@@ -209,7 +209,7 @@ def test_long_reasons_are_shown_in_part_and_kept_in_the_frame(result):
     assert failed.runs["reason"].iloc[0] == reason
 
 
-@pytest.mark.parametrize("value", [float("nan"), pytest.param(float("inf"), marks=pytest.mark.slow), 1e30])
+@pytest.mark.parametrize("value", params([float("nan"), float("inf"), 1e30], slow=[float("inf"), 1e30]))
 def test_pages_of_extreme_networks_need_no_setting_of_numpy(value):
     module = build(lambda: torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2)))
     torch.nn.init.constant_(module[0].weight, value)
