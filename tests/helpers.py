@@ -92,6 +92,14 @@ def params(names, *, slow):
     return [pytest.param(name, marks=[pytest.mark.slow] if name in slow else []) for name in names]
 
 
+def of_folders(paths, root):
+    """Parametrize a test with the files of each folder below `root`; a test for every file would take longer."""
+    folders = {}
+    for path in paths:
+        folders.setdefault(path.relative_to(root).parts[0], []).append(path)
+    return pytest.mark.parametrize("paths", folders.values(), ids=folders)
+
+
 def label(value):
     """Return the text of a value for the name of a test, without addresses: both test processes need the same names."""
     return re.sub(r" at 0x[0-9a-f]+", "", str(value))

@@ -201,7 +201,10 @@ def answers(diagnosis):
 
 @pytest.mark.parametrize(
     "copied",
-    params([lambda found: pickle.loads(pickle.dumps(found)), copy.deepcopy, saved_by_joblib], slow={saved_by_joblib, copy.deepcopy}),
+    params(
+        [lambda found: pickle.loads(pickle.dumps(found)), copy.deepcopy, saved_by_joblib],
+        slow={saved_by_joblib, copy.deepcopy},
+    ),
     ids=["pickle", "deepcopy", "joblib"],
 )  # fmt: skip
 def test_a_copy_of_a_diagnosis_is_the_same(copied, diagnosis, answers):

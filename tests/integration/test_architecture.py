@@ -10,6 +10,7 @@ import pytest
 from torch import nn
 
 from initsk.theory import ACTIVATION_FUNCTIONS
+from tests.helpers import of_folders
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "initsk"
@@ -80,26 +81,28 @@ def imports_of(path):
     return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_imports_go_down(path):
-    own = part_of(path)
-    if own == "__init__":
-        return
-    for module, names, lazy in imports_of(path):
-        parts = module.split(".")
-        for target in [parts[1]] if len(parts) > 1 else names:
-            if target == own or (lazy and (own, target) in DOORS_UP):
-                continue
-            assert RANK[target] < RANK[own], f"{name_of(path)} imports {module}, which is not below it"
+@of_folders(FILES, PACKAGE)
+def test_imports_go_down(paths):
+    for path in paths:
+        own = part_of(path)
+        if own == "__init__":
+            continue
+        for module, names, lazy in imports_of(path):
+            parts = module.split(".")
+            for target in [parts[1]] if len(parts) > 1 else names:
+                if target == own or (lazy and (own, target) in DOORS_UP):
+                    continue
+                assert RANK[target] < RANK[own], f"{name_of(path)} imports {module}, which is not below it"
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_no_private_name_is_imported_from_another_subpackage(path):
-    for module, names, _ in imports_of(path):
-        parts = [*module.split(".")[1:], *names]
-        if part_of(path) not in ("__init__", parts[0]):
-            private = [part for part in parts[1:] if part.startswith("_") and not part.endswith("__")]
-            assert private == [], f"{name_of(path)} imports the private {private} from {module}"
+@of_folders(FILES, PACKAGE)
+def test_no_private_name_is_imported_from_another_subpackage(paths):
+    for path in paths:
+        for module, names, _ in imports_of(path):
+            parts = [*module.split(".")[1:], *names]
+            if part_of(path) not in ("__init__", parts[0]):
+                private = [part for part in parts[1:] if part.startswith("_") and not part.endswith("__")]
+                assert private == [], f"{name_of(path)} imports the private {private} from {module}"
 
 
 def names_of_torch(path):
@@ -123,13 +126,14 @@ def names_of_torch(path):
     return layers, (attributes | imported | words) & set(ACTIVATION_FUNCTIONS)
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_layers_and_activation_functions_are_known_in_one_place(path):
+@of_folders(FILES, PACKAGE)
+def test_layers_and_activation_functions_are_known_in_one_place(paths):
     """Other subpackages ask the reading of a network which layers and activation functions it has."""
-    if part_of(path) in ("network", "theory") or name_of(path) in TABLES:
-        return
-    for named in names_of_torch(path):
-        assert len(named) <= MAX_NAMED, f"{name_of(path)} has a table of {', '.join(sorted(named))}"
+    for path in paths:
+        if part_of(path) in ("network", "theory") or name_of(path) in TABLES:
+            continue
+        for named in names_of_torch(path):
+            assert len(named) <= MAX_NAMED, f"{name_of(path)} has a table of {', '.join(sorted(named))}"
 
 
 def test_tables_outside_of_the_network_are_still_there():
@@ -139,12 +143,13 @@ def test_tables_outside_of_the_network_are_still_there():
     ] == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_networks_are_read_through_the_door_of_their_subpackage(path):
-    if part_of(path) in ("network", "__init__"):
-        return
-    deeper = [module for module, *_ in imports_of(path) if module.startswith("initsk.network.")]
-    assert deeper == [], f"{name_of(path)} imports {', '.join(deeper)} (allowed: initsk.network)"
+@of_folders(FILES, PACKAGE)
+def test_networks_are_read_through_the_door_of_their_subpackage(paths):
+    for path in paths:
+        if part_of(path) in ("network", "__init__"):
+            continue
+        deeper = [module for module, *_ in imports_of(path) if module.startswith("initsk.network.")]
+        assert deeper == [], f"{name_of(path)} imports {', '.join(deeper)} (allowed: initsk.network)"
 
 
 def test_initializers_and_the_inspection_use_the_reading():

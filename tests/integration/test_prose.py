@@ -6,7 +6,7 @@ import re
 import tokenize
 from pathlib import Path
 
-import pytest
+from tests.helpers import of_folders
 
 ROOT = Path(__file__).parents[2]
 AVOIDED = re.compile(r"\b(who|whom|nobody|somebody)\b", flags=re.IGNORECASE)
@@ -55,9 +55,15 @@ def prose_of(path):
         yield from comments(source)
 
 
-@pytest.mark.parametrize("path", [*PAGES, *PYTHON, *CATALOGUES], ids=lambda path: str(path.relative_to(ROOT)))
-def test_prose_is_about_things(path):
-    found = [line.strip() for text in prose_of(path) for line in text.splitlines() if AVOIDED.search(line)]
+@of_folders([*PAGES, *PYTHON, *CATALOGUES], ROOT)
+def test_prose_is_about_things(paths):
+    found = [
+        (str(path), line.strip())
+        for path in paths
+        for text in prose_of(path)
+        for line in text.splitlines()
+        if AVOIDED.search(line)
+    ]
     assert found == []
 
 
