@@ -299,7 +299,7 @@ def test_deep_networks_have_a_report_too():
     assert pictures == ["trial", "learning_rates", "phase", *layers]
     assert page.count("<svg") == len(pictures)
     # A weight variance of 2.019: a depth scale of 106.5, so 639 layers.
-    assert "sampai kedalaman 639. Kedalaman jaringan ini 25." in page
+    assert "melalui 639 lapisan dengan relu. Jaringan ini memiliki 25." in page
     # Every sentence is in the page's language, reasons too.
     assert "menuju relu (gain 1,4142)" in page
     assert "feeds" not in page
