@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from math import log, nan
 
 import torch
-from torch import nn
 
 from initsk.diagnosis._audit_subject import (
     ROUNDED,
@@ -16,7 +15,7 @@ from initsk.diagnosis._audit_subject import (
     spread_of,
 )
 from initsk.diagnosis._audit_weights import blocks_output, constant_weights, is_meant
-from initsk.network import tensors_in
+from initsk.network import OF_NUMBERS, tensors_in
 from initsk.utils.precision import nonfinite_in
 from initsk.utils.reason import Reason
 from initsk.utils.torch_settings import in_double
@@ -26,7 +25,6 @@ SCALE, CONSTANT = "initial scale", "constant output"
 _EXCLUDED = -1e4
 # Fewer classes count as so many.
 _CLASSES = 10
-_OF_NUMBERS = (nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss)
 
 
 def find_in_outputs(subject: Subject, scores: torch.Tensor) -> Iterator[CheckResult]:
@@ -44,7 +42,7 @@ def find_in_outputs(subject: Subject, scores: torch.Tensor) -> Iterator[CheckRes
 
 def _find_scale(subject: Subject, scores: torch.Tensor) -> Iterator[CheckResult]:
     criterion = getattr(subject.model.net, "criterion_", None)
-    if isinstance(criterion, _OF_NUMBERS):
+    if isinstance(criterion, OF_NUMBERS):
         yield from not_checked([SCALE], Reason("the estimator predicts numbers, and not the scores of classes"))
     elif any(tensor.shape == scores.shape for tensor in tensors_in(subject.arguments) if tensor.is_floating_point()):
         yield from not_checked([SCALE], Reason("the outputs have the shape of an input, so they are no class scores"))

@@ -223,7 +223,7 @@ class Diagnosis(Reported):
 
     @cached_property
     def recommended_depth(self) -> DepthBudget | None:
-        """What `depth` is for a copy with the recommended initializers."""
+        """`depth` of a copy of the network with the recommended initializers."""
         if self.depth is None or self.is_time_up:
             return None
         try:

@@ -24,10 +24,10 @@ from initsk.estimators._unknown_parameters import OTHER_ATTRIBUTES, describe_unk
 from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from initsk.initializers import InitializerLike, set_initializer_params
 from initsk.network import ActivationOption, is_sparse
-from initsk.utils.columns import describe_not_numeric, describe_sparse, has_dates
+from initsk.utils.columns import describe_not_numeric, describe_unusable, has_dates
 from initsk.utils.global_state import one_at_a_time
 from initsk.utils.labels import describe_absent
-from initsk.utils.precision import describe_not_finite, describe_too_large, matrix_types
+from initsk.utils.precision import describe_not_finite, matrix_types
 from initsk.utils.random import RandomState
 from initsk.utils.torch_settings import outside_of_contexts, torch_threads
 from initsk.utils.validation import Constraint, check_parameters, refuse
@@ -300,7 +300,7 @@ class BaseMLP(BaseEstimator):
             with np.errstate(over="ignore", invalid="ignore"):
                 return validate_data(self, X, y, reset=first, dtype=types, order="C", **checks)
         except (TypeError, ValueError) as error:
-            reason = describe_sparse(X) or describe_too_large(X) or describe_not_numeric(X) or describe_not_finite(X)
+            reason = describe_unusable(X) or describe_not_finite(X)
             reason = reason or describe_absent(name, y)
             if reason is None:
                 raise

@@ -44,25 +44,30 @@ def net_targets(net: Any, y: Any) -> Any:
         return y
     if isinstance(net, skorch.NeuralNetRegressor) and not isinstance(y, torch.Tensor):
         check_numbers("y", y)
-    if not _learns_classes(net) and not isinstance(net, skorch.NeuralNetBinaryClassifier):
+    learns_classes = _learns_classes(net)
+    if not learns_classes and not isinstance(net, skorch.NeuralNetBinaryClassifier):
         return y
     if isinstance(y, torch.Tensor):
         values = y.detach().cpu().numpy() if y.dtype != torch.bfloat16 else y.detach().float().cpu().numpy()
     else:
         values = np.asarray(y)
-    is_column = values.ndim == 2 and values.shape[1] == 1
-    if not _learns_classes(net):
-        flat = column_or_1d(values, warn=True) if is_column else y
-        return torch.as_tensor(flat, device=y.device) if isinstance(y, torch.Tensor) else flat
-    if values.dtype.kind in "fc" and values.ndim > 1 and not is_column:
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = column_or_1d(values, warn=True)
+    elif not learns_classes or (values.dtype.kind in "fc" and values.ndim > 1):
         return y
-    values = column_or_1d(values, warn=True) if is_column else values
+    if learns_classes:
+        values = _class_numbers(net, values)
+    return torch.as_tensor(values, device=y.device) if isinstance(y, torch.Tensor) else values
+
+
+def _class_numbers(net: Any, values: np.ndarray) -> np.ndarray:
+    """Return labels as numbers of classes, or raise InvalidParameterError if they are none."""
     numbers = _whole_numbers(values)
     ignored = getattr(net, "criterion__ignore_index", getattr(net.criterion, "ignore_index", -100))
     wrong = numbers[(numbers < 0) & (numbers != ignored)]
     if wrong.size:
         raise InvalidParameterError(f"y has the label {wrong[0]} ({_LABELS})")
-    return torch.as_tensor(numbers, device=y.device) if isinstance(y, torch.Tensor) else numbers
+    return numbers
 
 
 def _learns_classes(net: Any) -> bool:

@@ -85,7 +85,7 @@ from initsk.network._state import (
     set_tensor,
     set_training,
 )
-from initsk.network._targets import comparable_target, takes_classes
+from initsk.network._targets import OF_NUMBERS, comparable_target, takes_classes
 from initsk.network._views import shares_memory
 from initsk.network._weight_hooks import compute_hooked, hooked_tensors
 from initsk.network._wide_network import PredictedValues, WideNetwork
@@ -109,6 +109,7 @@ __all__ = [
     "IGNORED_TARGET",
     "MLP",
     "NORMALIZATIONS",
+    "OF_NUMBERS",
     "OPTIMIZERS",
     "SAMPLE",
     "ActivationOption",

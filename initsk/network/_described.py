@@ -1,4 +1,4 @@
-"""What the report of a network tells of the model and the samples that it was made from."""
+"""Description of a model and its samples, for the report of a network."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -42,10 +42,7 @@ def infer_shapes(module: nn.Module, X: Any, *, seed: int | None = 0) -> None:
     if not names:
         return
     if X is None or (is_stream(X) and hasattr(X, "__next__")):
-        verb = "has" if len(names) == 1 else "have"
-        raise ModuleError(
-            f"{', '.join(names)} of a lazy module {verb} no shape yet (allowed: X, a batch for one forward pass)"
-        )
+        raise ModuleError(f"{_without_shape(names)} yet (allowed: X, a batch for one forward pass)")
     with structure_restored_on_failure(module):
         with run_as_written(module), torch.no_grad(), preserve_mode(module, training=False, seed=seed):
             batch = next(iterate_batches(module, X), None)
@@ -57,11 +54,15 @@ def infer_shapes(module: nn.Module, X: Any, *, seed: int | None = 0) -> None:
                 raise ModuleError(f"lazy modules get no shapes, since {error}") from (error.__cause__ or error)
         left = lazy_parameters(module)
         if left:
-            verb = "has" if len(left) == 1 else "have"
             raise ModuleError(
-                f"{', '.join(left)} of a lazy module {verb} no shape after a forward pass of X, because the module did"
-                " not run (allowed: X that reaches every lazy module, or plain modules)"
+                f"{_without_shape(left)} after a forward pass of X, because the module did not run (allowed: X that"
+                " reaches every lazy module, or plain modules)"
             )
+
+
+def _without_shape(names: list[str]) -> str:
+    """Return that parameters have no shape."""
+    return f"{', '.join(names)} of a lazy module {'has' if len(names) == 1 else 'have'} no shape"
 
 
 @contextmanager

@@ -20,6 +20,7 @@ _SETTINGS = {
     "columns": message("Columns"),
     "estimator": message("Estimator"),
     "model": message("Model"),
+    "fitted": message("Fitted"),
     "n_weights": message("Parameters of the network"),
     "initializer": message("Initializer"),
     "data_shape": message("Shape of the data"),
@@ -50,10 +51,7 @@ def run_sections(settings: Mapping[str, Any]) -> list[Section]:
     """Return the section of an inspection, a diagnosis, an audit or a recommendation; none if nothing is known."""
     if "model" not in settings:
         return []
-    details = [*_given(settings), *_versions(settings)]
-    place = next(place for place, detail in enumerate(details, start=1) if detail.name == _(_SETTINGS["model"]))
-    details.insert(place, Detail(_("Fitted"), _(_FITTED[settings["fitted"]])))
-    elements: list[Element] = [Details(details)]
+    elements: list[Element] = [Details([*_given(settings), *_versions(settings)])]
     if settings.get("command"):
         elements += [Paragraph(_("To make this report again:")), Code(settings["command"])]
     return [Section("run", _("What was run"), elements)]
@@ -119,6 +117,8 @@ def _given(settings: Mapping[str, Any]) -> Iterator[Detail]:
         value = settings.get(key)
         if key == "columns" and value:
             yield Detail(_(name), listed(value, _MAX_COLUMNS))
+        elif key == "fitted" and key in settings:
+            yield Detail(_(name), _(_FITTED[value]))
         elif value not in (None, ""):
             # The thousands of a seed are not grouped.
             is_count = isinstance(value, int) and key != "random_state"

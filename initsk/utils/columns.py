@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
+from initsk.utils.precision import describe_too_large
+
 # Characters of a value that a message shows.
 _MAX_SHOWN = 40
 _MAX_COLUMNS = 5
@@ -62,14 +64,18 @@ def describe_not_numeric(X: Any) -> str | None:
     return "; ".join([f"features must be numeric; not numeric: {listed}{rest}", *steps])
 
 
-def describe_sparse(X: Any, name: str = "X") -> str | None:
-    """Return that X is a sparse matrix of scipy, and what to do; None if it is none.
+def describe_unusable(X: Any, name: str = "X") -> str | None:
+    """Return why a matrix cannot be used: it is sparse, has too large numbers or is not numeric; None if it can be.
 
     Examples
     --------
-    >>> describe_sparse(np.eye(2)) is None
+    >>> describe_unusable(np.eye(2)) is None
     True
     """
+    return _describe_sparse(X, name) or describe_too_large(X, name) or describe_not_numeric(X)
+
+
+def _describe_sparse(X: Any, name: str) -> str | None:
     if not issparse(X):
         return None
     return (

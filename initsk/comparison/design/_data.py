@@ -13,9 +13,8 @@ from skorch.utils import multi_indexing
 from initsk.comparison.design._runs import Round, fold_rounds, held_out_rounds
 from initsk.datasets import is_dataset, to_arrays
 from initsk.exceptions import InvalidParameterError
-from initsk.utils.columns import ABOUT_DATES, are_dates, describe_not_numeric, describe_sparse, has_dates
+from initsk.utils.columns import ABOUT_DATES, are_dates, describe_not_numeric, describe_unusable, has_dates
 from initsk.utils.labels import check_labels, check_numbers, check_present
-from initsk.utils.precision import describe_too_large
 from initsk.utils.validation import check_known_labels
 from initsk.utils.words import counted, listed, reason_of
 
@@ -198,7 +197,7 @@ def _as_matrix(X: Any, types: list[type], name: str) -> np.ndarray:
         with np.errstate(over="ignore", invalid="ignore"):
             matrix: np.ndarray = check_array(X, dtype=types, input_name=name)
     except (TypeError, ValueError) as error:
-        reason = describe_sparse(X, name) or describe_too_large(X, name) or describe_not_numeric(X) or reason_of(error)
+        reason = describe_unusable(X, name) or reason_of(error)
         raise InvalidParameterError(reason) from error
     return matrix
 
