@@ -42,7 +42,7 @@ def find_at_ends(
     share = _share_of_probabilities(scores, score_axis(scores, batch.target), last)
     found = list(Flagged("", "probabilities as logits", share, "outputs").findings())
     if not found and last is not None and last.kind == "activation":
-        share = float((scores >= 0).double().mean())
+        share = float((scores >= 0).float().mean())
         found = list(Flagged("", "one-sided logits", share, "outputs").findings())
     yield from found
 
@@ -80,4 +80,4 @@ def _share_of_probabilities(scores: torch.Tensor, axis: int, last: Operation | N
         return 1.0
     if scores.dim() < 2 or scores.shape[axis] < 2:
         return 0.0
-    return float(are_probabilities(scores.movedim(axis, -1).flatten(0, -2)).double().mean())
+    return float(are_probabilities(scores.movedim(axis, -1).flatten(0, -2)).float().mean())

@@ -78,7 +78,7 @@ def describe_failures(runs: pd.DataFrame, settings: Mapping[str, Any]) -> str:
     """
     runs, sentences = runs.assign(name=runs["initializer"].astype(str)), []
     without = runs[runs["status"] != "ok"]
-    for (status, name), own in without.groupby(["status", "name"], sort=False):
+    for (status, name), own in without.groupby(["status", "name"], sort=False, observed=True):
         reason = brief(str(own["reason"].iloc[0]), _MAX_REASON).rstrip(".")
         n = int((runs["name"] == name).sum())
         sentences.append(plural(*_WITHOUT_SCORE[str(status)], n, name=name, count=len(own), reason=reason))

@@ -54,7 +54,7 @@ def check_labels(name: str, y: Any) -> None:
         _refuse_missing(name, np.isnat(values))
         return
     if values.dtype.kind == "O":
-        _refuse_missing(name, np.asarray(pd.isna(values), bool))
+        _refuse_missing(name, _missing_in(values))
     for row, value in enumerate(values, start=1):
         if not isinstance(value, str):
             inside = ", in an array of Python objects" if isinstance(value, int | float) else ""
@@ -132,9 +132,18 @@ def describe_absent(name: str, y: Any) -> str | None:
     if values.dtype.kind == "V" or not values.ndim:
         return None
     infinite = np.isinf(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
-    return _describe_missing(name, np.asarray(pd.isna(values), bool)) or _describe(
+    return _describe_missing(name, _missing_in(values)) or _describe(
         name, infinite, "infinite value", "; leave out these samples, or replace the values"
     )
+
+
+def _missing_in(values: np.ndarray) -> np.ndarray:
+    """Return which values are missing, in an array of the same shape."""
+    if values.dtype.kind == "O":
+        # pandas compares values with themselves, and that raises for a signaling NaN.
+        known = [None if isinstance(value, Decimal) and value.is_nan() else value for value in values.ravel()]
+        values = np.fromiter(known, object, len(known)).reshape(values.shape)
+    return np.asarray(pd.isna(values), bool)
 
 
 def _refuse_missing(name: str, missing: np.ndarray) -> None:

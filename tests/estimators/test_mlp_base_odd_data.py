@@ -74,6 +74,7 @@ ODD = {
     "complex": ([1j], "type complex128"),
     "objects": (np.array([1], object), r"type int \(row 1, in an array of Python objects\)"),
     "missing": (["a", None], "missing value; the first is in row|missing values; the first is in row 2"),
+    "a decimal that signals": ([Decimal("sNaN")], "150 missing values"),
     "masked": (np.ma.array([1], mask=[True]), "150 missing values"),
     "a time without a unit": (np.array([1]).view("M8"), "type datetime64"),
 }
