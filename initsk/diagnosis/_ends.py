@@ -39,12 +39,11 @@ def find_at_ends(
     if scores is None:
         return
     last = _last_operation(graph) if objective.output is None else None
-    share = _share_of_probabilities(scores, score_axis(scores, batch.target), last)
-    found = list(Flagged("", "probabilities as logits", share, "outputs").findings())
-    if not found and last is not None and last.kind == "activation":
-        share = float((scores >= 0).float().mean())
-        found = list(Flagged("", "one-sided logits", share, "outputs").findings())
-    yield from found
+    # Whether all scores are so, and no share: a mean in single precision rounds millions of scores but one to 1.
+    if _are_probabilities(scores, score_axis(scores, batch.target), last):
+        yield from Flagged("", "probabilities as logits", 1.0, "outputs").findings()
+    elif last is not None and last.kind == "activation" and bool((scores >= 0).all()):
+        yield from Flagged("", "one-sided logits", 1.0, "outputs").findings()
 
 
 def _scores_as_logits(model: Model, objective: Objective, batch: Batch, target: Any, seed: int) -> torch.Tensor | None:
@@ -74,10 +73,10 @@ def _last_operation(graph: NetworkGraph) -> Operation | None:
     return operation
 
 
-def _share_of_probabilities(scores: torch.Tensor, axis: int, last: Operation | None) -> float:
-    """Return the share of the scores that are probabilities: of several classes, or results of a sigmoid."""
+def _are_probabilities(scores: torch.Tensor, axis: int, last: Operation | None) -> bool:
+    """Return whether all scores are probabilities: of several classes, or results of a sigmoid."""
     if last is not None and last.activation == "sigmoid":
-        return 1.0
+        return True
     if scores.dim() < 2 or scores.shape[axis] < 2:
-        return 0.0
-    return float(are_probabilities(scores.movedim(axis, -1).flatten(0, -2)).float().mean())
+        return False
+    return bool(are_probabilities(scores.movedim(axis, -1).flatten(0, -2)).all())

@@ -43,18 +43,18 @@ def nonfinite_arrays(pairs: Iterable[tuple[Any, Any]]) -> list[NonFinite]:
     """
     n_samples: Counter[str] = Counter()
     columns: dict[str, set[int]] = {}
-    whats: dict[str, set[str]] = {}
+    values: dict[str, list[torch.Tensor]] = {}
     labels: list[Any] = []
     for X, y in pairs:
         labels = list(getattr(X, "columns", labels))
         for name, array in (arrays_in(map_arrays(to_array, X)) | _targets(y)).items():
             bad = _bad_values(array)
             if bad is not None and bad.any():
-                whats.setdefault(name, set()).update(nonfinite_in(stored_values(as_tensor(array))).split(" and "))
+                values.setdefault(name, []).append(stored_values(as_tensor(array))[bad])
                 n_samples[name] += int(bad.reshape(len(bad), -1).any(1).sum())
                 columns.setdefault(name, set()).update(bad.any(0).nonzero()[:, 0].tolist() if bad.dim() == 2 else ())
     return [
-        NonFinite(_label(name, sorted(columns[name]), labels), n, " and ".join(sorted(whats[name])))
+        NonFinite(_label(name, sorted(columns[name]), labels), n, nonfinite_in(torch.cat(values[name])))
         for name, n in n_samples.items()
     ]
 

@@ -18,6 +18,6 @@ from initsk.report._writers import json_value, to_fragment, to_json, to_markdown
 __all__ = [
     "Report", "answer_of", "answer_of_rates", "describe_activations", "describe_epochs_to_target", "describe_findings",
     "describe_missing_runs", "describe_order", "describe_ranking", "json_value", "make_report", "name_of_baseline",
-    "notebook_html",
-    "pictures_of", "printed", "summarize", "to_fragment", "to_json", "to_markdown", "to_page", "write_pictures",
+    "notebook_html", "pictures_of", "printed", "summarize", "to_fragment", "to_json", "to_markdown", "to_page",
+    "write_pictures",
 ]  # fmt: skip
