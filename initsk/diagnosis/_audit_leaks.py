@@ -56,9 +56,8 @@ def find_leaks(subject: Subject, scores: torch.Tensor) -> Iterator[CheckResult]:
         scores = subject.scores(take_rows(subject.arguments, rows, subject.n_samples))
     comparison = _Comparison(subject, rows, scores, padding)
     if comparison.spread == 0:
-        is_finite = bool(comparison.before.isfinite().all())
         same, infinite = Reason("the outputs are the same for all samples"), Reason("the outputs are not finite")
-        yield from not_checked([BATCH, PADDING], same if is_finite else infinite)
+        yield from not_checked([BATCH, PADDING], same if comparison.is_finite else infinite)
         return
     if isinstance(found, Reason):
         yield from not_checked([PADDING], found)
@@ -121,6 +120,7 @@ class _Comparison:
         self.rows = _part_of(subject, rows, padding)
         places = {int(row): place for place, row in enumerate(rows)}
         finite = _without_excluded(scores)
+        self.is_finite = bool(finite.isfinite().all())
         self.before = finite[[places[int(row)] for row in self.rows]]
         spread = spread_of(finite)
         rounding = _ROUNDING if scores.device.type == "cpu" else _ROUNDING_ELSEWHERE

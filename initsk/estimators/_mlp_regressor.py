@@ -14,7 +14,7 @@ from initsk.estimators._mlp_net import MLPNetRegressor
 from initsk.estimators._number_targets import NumberTarget
 from initsk.estimators._parameters import CONSTRAINTS
 from initsk.estimators._unknown_parameters import REGRESSOR_ATTRIBUTES, explain_unknown_parameters
-from initsk.utils.labels import check_numbers
+from initsk.utils.labels import check_numbers, check_present
 from initsk.utils.validation import Constraint, boolean
 
 
@@ -142,6 +142,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     ) -> Any:
         if not isinstance(y, str) and y is not None:
             check_numbers(name, y)
+            # scikit-learn makes NaN of None after its check of finite numbers.
+            check_present(name, y)
         checked = super()._check_samples(X, y, first, name, **checks)
         if isinstance(checked, tuple) and checked[1].shape[1:] == (1,):
             return checked[0], column_or_1d(checked[1], warn=True)

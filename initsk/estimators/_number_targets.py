@@ -8,6 +8,7 @@ import torch
 from sklearn.preprocessing import StandardScaler
 
 from initsk.exceptions import InvalidParameterError
+from initsk.utils.labels import check_present
 from initsk.utils.precision import describe_too_large
 from initsk.utils.words import counted
 
@@ -60,9 +61,12 @@ class NumberTarget:
         Raises
         ------
         InvalidParameterError
-            If y has another number of targets, or numbers beyond the range of single precision.
+            If y has another number of targets, numbers beyond the range of single precision, or missing values among
+            Python objects, which would become NaN.
         """
         values = y.numpy(force=True) if isinstance(y, torch.Tensor) else np.asarray(y)
+        if values.dtype == object:
+            check_present(name, values)
         _check_range(values, name)
         columns = _columns(values)
         if columns.shape[1] != self.n_outputs:

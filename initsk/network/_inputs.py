@@ -4,6 +4,7 @@ import copy
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from os import PathLike
 from typing import Any
 
@@ -297,7 +298,8 @@ def to_array(name: str, part: Any) -> Any:
             raise InvalidParameterError(f"{name}: {reason}")
         held = f"{name} of type {array.dtype}"
         if array.dtype == object and array.size:
-            held = f"{name} that holds {type(array.flat[0]).__name__} objects"
+            other = next((value for value in array.flat if not isinstance(value, Real)), array.flat[0])
+            held = f"{name} that holds {'missing values' if other is None else f'{type(other).__name__} objects'}"
         hint = ""
         if name == "y" and array.ndim == 1 and all(isinstance(value, str) for value in array.tolist()):
             hint = "; make numbers of labels: sklearn.preprocessing.LabelEncoder().fit_transform(y)"

@@ -44,20 +44,33 @@ def answer_of_diagnosis(result: Diagnosis, findings: pd.DataFrame) -> str:
     """Return in a sentence or two whether the network will train; `findings` have sentences (`with_sentences`)."""
     if result.is_trained:
         return _answer_of_trained(result, findings)
-    values = {"score": result.score, "lr": rate_in_words(result)}
+    values, short = {"score": result.score, "lr": rate_in_words(result)}, _if_cut_short(result)
     if findings["decides"].any():
         verdict = plural(
             "The network will probably not train (score {score:.2f}) in {n} step at the learning rate {lr}.",
             "The network will probably not train (score {score:.2f}) in {n} steps at the learning rate {lr}.",
             result.budget, **values,
         )  # fmt: skip
-        return " ".join([verdict, *_reason_and_advice(findings)])
+        return " ".join([verdict, *short, *_reason_and_advice(findings)])
     verdict = plural(
         "The network will probably train (score {score:.2f}) in {n} step at the learning rate {lr}.",
         "The network will probably train (score {score:.2f}) in {n} steps at the learning rate {lr}.",
         result.budget, **values,
     )  # fmt: skip
-    return f"{verdict} {_noted(findings)}"
+    return " ".join([verdict, *short, _noted(findings)])
+
+
+def _if_cut_short(result: Diagnosis) -> list[str]:
+    """Return the sentence on a trial for which there was too little time, or nothing."""
+    if result.trial_status != "time":
+        return []
+    return [
+        plural(
+            "The time was up after {n} step of the trial: with a larger limit, the score may be another.",
+            "The time was up after {n} steps of the trial: with a larger limit, the score may be another.",
+            len(result.trial),
+        )
+    ]
 
 
 def sentence_of_trained() -> str:

@@ -283,12 +283,12 @@ def in_groups(findings: pd.DataFrame) -> pd.DataFrame:
 
 def _number(kind: str, value: float) -> str:
     language = current_language()
-    # Rounding can make the distance between equal samples negative.
     if kind in _LARGE or value >= 100:
         return language.short(value, 3)
+    # Rounding can make the distance between equal samples negative.
     if kind == "collapsed" and value < _ROUNDING:
         return _("less than {number}", number=language.short(_ROUNDING, 2))
-    return language.number(value, 1) if kind == "shifted mean" else language.short(max(value, 0.0), 2)
+    return language.number(value, 1) if kind == "shifted mean" else language.short(value, 2)
 
 
 def layer_name(layer: object) -> str:

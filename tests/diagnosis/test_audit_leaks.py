@@ -191,6 +191,9 @@ def test_reasons_not_to_check():
     assert "no samples are given" in why(audit(network))
     assert "half precision" in why(audit(build(lambda: nn.Linear(8, 3)).bfloat16(), batch(40, 8)))
     assert "same for all samples" in why(audit(Net(lambda self, x: 0 * self.layer(x), **layers()), batch(40, 8)))
+    with_infinity = batch(40, 8)
+    with_infinity[5, 0] = torch.inf
+    assert "not finite" in why(audit(network, with_infinity))
     pooled = Net(lambda self, x: self.layer(x).mean(0), **layers())
     assert "same samples" in why(audit(pooled, batch(40, 8)))
     packed = nn.utils.rnn.pack_sequence([batch(5, 8), batch(3, 8)])

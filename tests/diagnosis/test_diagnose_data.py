@@ -116,6 +116,7 @@ def muon(parameters):
         ({"criterion": nn.CTCLoss()}, ModuleError, "criterion CTCLoss fails for output .*input_lengths.*a function of"),
         ({"criterion": lambda output, y: output @ y}, ModuleError, "criterion <lambda> fails for output of shape"),
         ({"y": [{"boxes": X[0]}] * 120}, InvalidParameterError, "y that holds dict objects is not allowed"),
+        ({"y": [1, None] * 60}, InvalidParameterError, "y that holds missing values is not allowed"),
         ({"optimizer": NoRate}, InvalidParameterError, "NoRate has no learning rate"),
         ({"optimizer": torch.optim.SparseAdam}, InvalidParameterError, "a step of optimizer=SparseAdam fails: .*dense"),
         ({"optimizer": lambda p: torch.optim.SGD(p, momentum=-1)}, InvalidParameterError, "cannot be made for the 4"),

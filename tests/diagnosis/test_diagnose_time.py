@@ -66,6 +66,7 @@ def test_the_smallest_diagnosis_is_two_batches_and_one_step():
     assert frame["steps"].tolist() == [1]
     assert frame["loss"].isna().all()
     assert answer_of_rates(diagnosis).endswith("The time was up before all rates were tried.")
+    assert "The time was up after 1 step of the trial" in str(diagnosis)
 
 
 def test_time_between_calls_does_not_count(passes):

@@ -127,6 +127,17 @@ def test_nan_in_a_list_of_text_is_missing_and_no_class():
         MLPClassifier((4,)).fit(X[:4], ["a", float("nan"), "b", float("nan")])
 
 
+@pytest.mark.parametrize("columns", [(), (1,)])
+def test_none_among_numbers_is_missing_and_the_fitted_model_stays(columns):
+    model = MLPRegressor((4,), max_epochs=2, random_state=0).fit(X, np.arange(150.0))
+    before = model.predict(X)
+    y = np.array([1.0, None] * 75, object).reshape(-1, *columns)
+    for learn in (model.fit, model.partial_fit, partial(diagnose, model)):
+        with pytest.raises(InvalidParameterError, match=r"y has 75 missing values; the first is in row 2; .*dropna"):
+            learn(X, y)
+    np.testing.assert_array_equal(model.predict(X), before)
+
+
 @pytest.mark.parametrize("call", [lambda X, y: MLPClassifier().fit(X, y), lambda X, y: diagnose(MLPClassifier(), X, y)])
 def test_missing_values_are_an_error_of_one_line_with_column_and_row(call):
     X, y = load_iris(return_X_y=True, as_frame=True)

@@ -42,6 +42,10 @@ def test_numbers_of_copies_are_whole():
     assert evidence("cloned", "parts", 1536.0).startswith("The 1,536 matrices or units")
 
 
+def test_a_negative_agreement_is_not_written_as_zero():
+    assert "samples is -0.48:" in evidence("incoherent", "gradients", -0.478)
+
+
 @pytest.mark.parametrize(("budget", "steps"), [(1, "1 step"), (2, "2 steps")])
 def test_a_diagnosis_counts_its_steps(budget, steps):
     network, y = build(lambda: MLP(8, 4, (16,))), torch.arange(100) % 4
