@@ -17,6 +17,7 @@ from initsk.utils.words import counted, listed
 
 _COUNTED = "rows and columns count from 1, without a header"
 _WITHOUT_TARGET = "; leave the samples without a target out of the file"
+_WITHOUT_INFINITE = "; replace infinite values, or leave these samples out of the file"
 
 
 @contextmanager
@@ -104,9 +105,13 @@ def _matrix(values: np.ndarray) -> np.ndarray:
 def _refuse(
     name: str, missing: np.ndarray, infinite: np.ndarray, columns: list[str] | None = None, step: str = ""
 ) -> None:
-    """Refuse missing and infinite values, if there are any, with their columns and rows."""
+    """Refuse missing and infinite values, if there are any, with their columns and rows.
+
+    `step` is what to do about missing ones.
+    """
     names = [repr(column) for column in columns] if columns else None
     kinds = {"missing values (NaN)": missing, "infinite values": infinite}
     where = [f"{kind}: {columns_with(found, names)}" for kind, found in kinds.items() if found.any()]
     if where:
-        raise InvalidParameterError(f"{name} has {'; '.join(where)}; {_COUNTED}{step}")
+        steps = f"{step if missing.any() else ''}{_WITHOUT_INFINITE if infinite.any() else ''}"
+        raise InvalidParameterError(f"{name} has {'; '.join(where)}; {_COUNTED}{steps}")

@@ -64,7 +64,8 @@ def _run(dataset: str, target: str | None, out: Path | None, options: dict[str, 
     except InitskError as error:
         return fail("compare", str(error))
     if not note and not result.runs["score"].notna().any():
-        return fail("compare", f"no run gave a score; reason of the first: {result.runs['reason'].iloc[0]}", 1)
+        step = "; try a lower --lr" if (result.runs["status"] == "diverged").all() else ""
+        return fail("compare", f"no run gave a score; reason of the first: {result.runs['reason'].iloc[0]}{step}", 1)
     code = _write(result, place, code, options)
     return fail("compare", note, code) if note and code == INTERRUPTED else code
 

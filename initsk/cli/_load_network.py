@@ -35,7 +35,8 @@ def load_network(network: str, seed: int) -> Any:
 
     The code of the file or module is run, so use only files that you trust. A factory is called without arguments; an
     object that is a module or an estimator already is returned as it is. The code draws its random numbers from
-    `seed`, and can import modules of the working directory, as with ``python -m``.
+    `seed`, and so do estimators without a random state of their own. The code can import modules of the working
+    directory, as with ``python -m``.
 
     Raises
     ------
@@ -46,9 +47,21 @@ def load_network(network: str, seed: int) -> Any:
     sys.path.insert(0, "")
     try:
         with isolated_random(seed):
-            return _found(network)
+            return _seeded(_found(network), seed)
     finally:
         sys.path.remove("")
+
+
+def _seeded(model: Any, seed: int) -> Any:
+    """Return a module as it is, and an estimator whose random states are the seed where they are None."""
+    if hasattr(model, "parameters"):
+        return model
+    is_free = {name: value is None for name, value in model.get_params().items() if _is_random_state(name)}
+    return model.set_params(**dict.fromkeys([name for name, free in is_free.items() if free], seed))
+
+
+def _is_random_state(name: str) -> bool:
+    return name.rpartition("__")[2] == "random_state"
 
 
 def _found(network: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 
 from initsk.cli._command_line import command_line
 from initsk.cli._model import FORWARD_PASS, hint_at_data, load_model, model_and_data
@@ -18,7 +19,7 @@ from initsk.cli._report import choose_page, show_page
 from initsk.diagnosis import Audit, Diagnosis, Recommendation, audit, diagnose, recommend_initializer
 from initsk.exceptions import InitskError
 from initsk.inspection import ActivationSummary, inspect_activations
-from initsk.network import get_optimizer
+from initsk.network import get_optimizer, has_network, initialized, innermost, may_be_built
 from initsk.report import answer_of_rates, describe_findings, json_value
 from initsk.text import visible_json
 from initsk.utils.words import named_reason
@@ -142,7 +143,10 @@ def _values_of(diagnosis: Diagnosis, rates: str) -> dict[str, Any]:
 
 
 def _audit(options: Options) -> Outcome:
-    model, X = (load_model(options), None) if options["no_data"] else model_and_data(options)[:2]
+    model, X, y = (load_model(options), None, None) if options["no_data"] else model_and_data(options)
+    holder = innermost(model)
+    if X is not None and may_be_built(holder) and not has_network(holder):
+        model = initialized(clone(model), X, y)
     result = audit(model, X, max_samples=options["max_samples"], random_state=options["random_state"])
     if options["json"]:
         text = _json("audit", str(result), **_checked(result), not_checked=_rows(result.not_checked))

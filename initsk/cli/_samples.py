@@ -4,6 +4,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 
@@ -42,7 +43,7 @@ class Samples(NamedTuple):
         if task is None or self.are_numbers == (task == "regression"):
             return self._replace(task=task)
         if y.dtype.kind not in "biuf":
-            step = f"; the target has dates: {ABOUT_DATES}" if are_dates(y) else ""
+            step = f"; the target has dates: {ABOUT_DATES}" if are_dates(y) else _first_other(y)
             raise InvalidParameterError(
                 f"--task regression: the target has the type {y.dtype} (allowed: numbers){step}"
             )
@@ -68,10 +69,23 @@ class Samples(NamedTuple):
         return self._replace(X=shaped(self.X, shape), X_val=None if self.X_val is None else shaped(self.X_val, shape))
 
 
+def _first_other(y: np.ndarray) -> str:
+    """Return the first value that is no number, with its row."""
+    others = np.flatnonzero(pd.to_numeric(pd.Series(y), errors="coerce").isna())
+    return f"; row {others[0] + 1} has {y[others[0]]!r}" if len(others) else ""
+
+
 def shaped(X: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Return an array with samples of this shape; an empty one changes nothing."""
     if not shape:
         return X
     if prod(X.shape[1:]) != prod(shape):
         raise InvalidParameterError(f"--shape does not fit: the number of values of a sample is {prod(X.shape[1:])}")
+    given = X.shape[1:]
+    if len(given) > 1 and given != shape and sorted(given) == sorted(shape):
+        sizes, wanted = (",".join(map(str, sizes)) for sizes in (given, shape))
+        raise InvalidParameterError(
+            f"--shape {wanted} would mix up the values of samples of the shape {sizes}; change the order of the axes in"
+            " the file instead, such as X.transpose(0, 3, 1, 2) for images with the channels last"
+        )
     return X.reshape(len(X), *shape)

@@ -15,7 +15,7 @@ from initsk.diagnosis._audit_subject import (
     spread_of,
 )
 from initsk.diagnosis._audit_weights import blocks_output, constant_weights, is_meant
-from initsk.network import OF_NUMBERS, tensors_in
+from initsk.network import OF_CLASSES, OF_NUMBERS, is_fitted, tensors_in
 from initsk.utils.precision import nonfinite_in
 from initsk.utils.reason import Reason
 from initsk.utils.torch_settings import in_double
@@ -44,13 +44,20 @@ def _find_scale(subject: Subject, scores: torch.Tensor) -> Iterator[CheckResult]
     criterion = getattr(subject.model.net, "criterion_", None)
     if isinstance(criterion, OF_NUMBERS):
         yield from not_checked([SCALE], Reason("the estimator predicts numbers, and not the scores of classes"))
-    elif any(tensor.shape == scores.shape for tensor in tensors_in(subject.arguments) if tensor.is_floating_point()):
+    elif is_fitted(subject.model):
+        yield from not_checked([SCALE], Reason("the estimator is fitted, so its outputs are not those of the start"))
+    elif not isinstance(criterion, OF_CLASSES) and _has_shape_of_input(subject, scores):
         yield from not_checked([SCALE], Reason("the outputs have the shape of an input, so they are no class scores"))
     elif scores.dim() < 2 or scores.shape[class_axis(scores)] < 2:
         reason = Reason("an output is a single number, and only the targets tell how large it should be")
         yield from not_checked([SCALE], reason)
     else:
         yield from Flagged("", SCALE, relative_loss(scores), "outputs").findings()
+
+
+def _has_shape_of_input(subject: Subject, scores: torch.Tensor) -> bool:
+    given = tensors_in(subject.arguments)
+    return any(tensor.shape == scores.shape for tensor in given if tensor.is_floating_point())
 
 
 def class_axis(scores: torch.Tensor) -> int:

@@ -17,17 +17,16 @@ from initsk.exceptions import InitskError, InvalidParameterError, ModuleError
 from initsk.network import (
     Batch,
     Criterion,
-    arrays_in,
-    describe_arrays,
+    checked_loss,
     has_own_loss,
     heads_of_targets,
     known_baseline,
     loss_of,
+    mean_loss,
     own_loss,
     preserve_state,
     takes_classes,
 )
-from initsk.utils.words import reason_of
 
 _N_STEPS = 25
 # A loss that is less than this many times another one is probably the same loss of other elements.
@@ -85,25 +84,10 @@ class Objective:
             If output, targets and criterion do not fit each other, or the loss is no scalar.
         """
         output = self.picked(output)
-        try:
-            if isinstance(self.criterion, Mapping):
-                loss = self._sum_of_heads(output, target, self.criterion)
-            else:
-                loss = loss_of(output, target, self.criterion, self.net, X)
-        except (InitskError, torch.OutOfMemoryError):
-            raise
-        except Exception as error:  # a user's criterion may raise anything
-            criterion = self.criterion or getattr(self.net, "criterion_", None)
-            name = getattr(criterion, "__name__", type(criterion).__name__)
-            given = describe_arrays(arrays_in(output, "output") | arrays_in(target, "y"))
-            raise ModuleError(
-                f"criterion {name} fails for {given}: {reason_of(error)} (allowed: a function of output and y that"
-                " returns the mean loss, and that gives a loss such as CTCLoss what else it needs)"
-            ) from error
-        if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
-            given = f"shape {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else type(loss).__name__
-            raise ModuleError(f"the criterion returns {given} (allowed: the mean loss, a scalar tensor)")
-        return loss.reshape(())
+        if isinstance(self.criterion, Mapping):
+            compute = partial(self._sum_of_heads, output, target, self.criterion)
+            return checked_loss(compute, self.criterion, output, target)
+        return mean_loss(output, target, self.criterion, self.net, X)
 
     def picked(self, output: Any) -> Any:
         """Return the part of an output that counts.

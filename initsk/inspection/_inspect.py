@@ -25,7 +25,7 @@ from initsk.network import (
     describe_model,
     has_targets,
     iterate_batches,
-    loss_of,
+    mean_loss,
     name_of_loss,
     named_parameters,
     preserve_generators,
@@ -227,7 +227,7 @@ def _inspect(
                 collector.start_batch(batch.n_samples, batch.padding)
                 output = capture.run(batch, collector)
                 if backward is not None:
-                    loss = loss_of(output, batch.target, settings.criterion, model.net, batch.data)
+                    loss = mean_loss(output, batch.target, settings.criterion, model.net, batch.data)
                     backward.add(loss, batch.n_samples)
         optimizer = settings.optimizer or _own_optimizer(model)
         parameters = None if backward is None else backward.to_frame(optimizer, shown)

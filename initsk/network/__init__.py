@@ -19,7 +19,7 @@ from initsk.network._calls import describe_arrays, errors_name_layer, run_module
 from initsk.network._contents import save_contents
 from initsk.network._copies import copy_of_module
 from initsk.network._criteria import Criterion, check_criterion, get_criterion, loss_function
-from initsk.network._described import describe_model, name_of_loss
+from initsk.network._described import describe_model, is_fitted, name_of_loss
 from initsk.network._examples import declared
 from initsk.network._follower import ForwardFollower, Step
 from initsk.network._generators import (
@@ -50,6 +50,7 @@ from initsk.network._layer_rules import register_layer
 from initsk.network._layer_types import AFFINE, BATCH_NORM_LAYERS, BATCH_OR_INSTANCE_NORM_LAYERS, untrained_norms
 from initsk.network._layouts import dense, why_not_writable
 from initsk.network._lazy import infer_shapes, lazy_parameters, structure_restored_on_failure
+from initsk.network._mean_loss import checked_loss, mean_loss
 from initsk.network._meta import MadeTensors, meta_tensors
 from initsk.network._mlp import MLP, NORMALIZATIONS, layer_sizes
 from initsk.network._model import Model, borrowed, get_model, has_network, initialized, innermost, may_be_built
@@ -85,7 +86,7 @@ from initsk.network._state import (
     set_tensor,
     set_training,
 )
-from initsk.network._targets import OF_NUMBERS, comparable_target, takes_classes
+from initsk.network._targets import OF_CLASSES, OF_NUMBERS, comparable_target, takes_classes
 from initsk.network._views import shares_memory
 from initsk.network._weight_hooks import compute_hooked, hooked_tensors
 from initsk.network._wide_network import PredictedValues, WideNetwork
@@ -109,6 +110,7 @@ __all__ = [
     "IGNORED_TARGET",
     "MLP",
     "NORMALIZATIONS",
+    "OF_CLASSES",
     "OF_NUMBERS",
     "OPTIMIZERS",
     "SAMPLE",
@@ -151,6 +153,7 @@ __all__ = [
     "check_class_scores",
     "check_criterion",
     "check_optimizer",
+    "checked_loss",
     "clean_names",
     "comparable_target",
     "compute_hooked",
@@ -181,6 +184,7 @@ __all__ = [
     "initialized",
     "innermost",
     "integers_to_cast",
+    "is_fitted",
     "is_integer",
     "is_sparse",
     "is_stream",
@@ -195,6 +199,7 @@ __all__ = [
     "map_arrays",
     "may_be_built",
     "may_have_gradient_hooks",
+    "mean_loss",
     "meta_tensors",
     "name_of_loss",
     "named_parameters",

@@ -41,7 +41,7 @@ def describe_model(given: Any, found: Model, X: Any = None) -> dict[str, Any]:
     {'model': 'Linear', 'fitted': None, 'n_weights': 3, 'data_shape': '5 x 2'}
     """
     holder = found.module if isinstance(given, Model) else innermost(given)
-    settings: dict[str, Any] = {"model": type(holder).__name__, "fitted": _is_fitted(found)}
+    settings: dict[str, Any] = {"model": type(holder).__name__, "fitted": is_fitted(found)}
     initializer = getattr(holder, "initializer", None)
     if not isinstance(holder, nn.Module) and initializer is not None:
         settings["initializer"] = str(initializer)
@@ -53,8 +53,18 @@ def describe_model(given: Any, found: Model, X: Any = None) -> dict[str, Any]:
     return settings | {"versions": versions()}
 
 
-def _is_fitted(found: Model) -> bool | None:
-    """Return whether the net of an estimator has trained for an epoch; None without an estimator."""
+def is_fitted(found: Model) -> bool | None:
+    """Return whether the net of an estimator has trained for an epoch; None without an estimator.
+
+    Parameters
+    ----------
+    found : Model
+
+    Examples
+    --------
+    >>> is_fitted(Model(nn.Linear(2, 1))) is None
+    True
+    """
     history = getattr(found.net, "history", None)
     return None if history is None else len(history) > 0
 

@@ -86,7 +86,9 @@ def test_bad_arguments_are_one_line_and_exit_2(arguments, words, tmp_path, capsy
 def test_no_run_with_a_score_is_an_error(tmp_path, capsys):
     diverging = [*QUICK, "--initializers", "he_normal", "--lr", "1e38"]
     assert run("compare", "--dataset", "digits", *diverging, "--out", tmp_path) == 1
-    assert "no run gave a score; reason of the first: the loss is not finite" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert "no run gave a score; reason of the first: the loss is not finite" in shown
+    assert shown.endswith("; try a lower --lr\n")
 
 
 @pytest.fixture

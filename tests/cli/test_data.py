@@ -95,6 +95,10 @@ def test_table_without_target(tmp_path, capsys):
             " samples without a target out of the file",
         ),
         ({"a": [1, float("inf"), 3, 4], "y": [0, 1, 0, 1]}, "the table has infinite values: column 'a' (row 2)"),
+        (
+            {"a": [1, 2, 3, 4], "y": [0.5, float("inf"), 2.5, 1.5]},
+            "without a header; replace infinite values, or leave",
+        ),
         ({"a": ["2024-01-31", "2024-02-01"], "y": [0, 1]}, "the table has dates: column 'a' (row 1: '2024-01-31')"),
         ({"a": [], "y": []}, "has 0 rows and 1 column besides the target"),
         ({"y": [1, 2]}, "has 2 rows and 0 columns besides the target"),
@@ -153,6 +157,12 @@ def test_images_of_an_npz_file_become_rows_by_shape(networks, capsys):
         assert "--shape 6 makes a row" in error_of(capsys, command, *options)
         assert "the number of values of a sample is 6" in error_of(capsys, command, *options, "--shape", "5")
     assert run("inspect", *options, "--shape", "6") == 0
+
+
+def test_a_shape_that_mixes_up_the_axes_of_images_is_refused(networks, capsys):
+    np.savez("images.npz", X=np.random.default_rng(0).normal(size=(60, 4, 4, 3)), y=np.arange(60) % 3)
+    shown = error_of(capsys, "inspect", "my_networks.py:good", "--dataset", "images.npz", "--shape", "3,4,4")
+    assert "--shape 3,4,4 would mix up the values of samples of the shape 4,4,3" in shown
 
 
 def test_dates_are_named_with_what_to_do(networks, capsys):

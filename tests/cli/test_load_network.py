@@ -94,6 +94,10 @@ def net():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.ReLU(), nn.Dropout(), Noisy(), nn.Linear(width, 10))
 
 made = net()
+
+def estimator():
+    from initsk import MLPClassifier
+    return MLPClassifier((8,), initializer="he_normal")
 """
 
 
@@ -104,6 +108,8 @@ made = net()
         ("diagnose", "random_net.py:net", ["--trial-steps", "1", "--no-rates", "--max-samples", "40"]),
         ("audit", "random_net.py:made", []),
         ("recommend", "random_net.py:net", None),
+        ("inspect", "random_net.py:estimator", ["--max-samples", "50"]),
+        ("diagnose", "random_net.py:estimator", ["--trial-steps", "1", "--no-rates", "--max-samples", "40"]),
     ],
 )
 def test_the_seed_covers_the_code_of_the_network(networks, capsys, command, network, options):

@@ -32,6 +32,11 @@ def test_audit_answers_with_its_exit_code(networks, capsys):
     assert "uninitialized: All weights of layer 1 are equal" in shown
 
 
+def test_an_estimator_that_is_not_fitted_is_built_on_the_data(networks, capsys):
+    assert run("audit", "my_networks.py:clf", "--dataset", "digits") == 0
+    assert "No faults were found." in capsys.readouterr().out
+
+
 def test_audit_writes_a_report(networks, capsys):
     assert run("audit", "my_networks.py:good", "--no-data", "--report", "mine.html", "--language", "id") == 0
     assert "report: mine.html" in capsys.readouterr().err

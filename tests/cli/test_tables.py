@@ -191,6 +191,7 @@ def test_the_task_decides_what_whole_numbers_are(people, capsys):
     assert "the data cannot be split by class" in capsys.readouterr().err
     shown = error_of(capsys, "compare", *ALL, "--task", "regression")
     assert "--task regression: the target has the type" in shown
+    assert shown.endswith("(allowed: numbers); row 1 has 'yes'\n")
     priced = ["--dataset", "people.csv", "--target", "price", "--drop", "number,day"]
     shown = error_of(capsys, "compare", *priced, "--task", "classification")
     assert "--task classification: the target has numbers with fractions" in shown

@@ -4,6 +4,7 @@ import pytest
 from sklearn.datasets import load_iris
 
 from initsk import MLPClassifier, compare_initializers
+from initsk.exceptions import InvalidParameterError
 from initsk.initializers import HeNormal
 
 X, Y = load_iris(return_X_y=True)
@@ -36,6 +37,16 @@ def test_a_parameter_of_the_initializer_in_the_grid():
     start = result.layers.query("phase == 'initialized' and layer == 'hidden_1' and position == 'pre_activation'")
     stds = start.groupby("initializer__std")["std"].mean()
     assert stds[0.5] / stds[0.01] == pytest.approx(50, rel=1e-4)
+
+
+def test_a_setting_with_the_name_of_a_column_is_refused_before_any_run(tmp_path):
+    store = tmp_path / "runs.sqlite"
+    with pytest.raises(InvalidParameterError, match=r"initializer cannot vary .* compare the values of initializer"):
+        compare_initializers(
+            MLPClassifier((8,), max_epochs=1), X, Y, parameter="lr", initializers=[0.1, 0.01],
+            grid={"initializer": ["zeros", "he_normal"]}, store=store,
+        )  # fmt: skip
+    assert not store.exists()
 
 
 def test_each_initializer_is_shown_at_its_best_learning_rate():

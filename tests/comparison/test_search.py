@@ -87,6 +87,12 @@ def test_other_kinds_of_searches():
     assert ComparisonResult.from_search(lists).runs["lr"].unique().tolist() == ["", "0.1"]
 
 
+def test_a_search_that_varies_initializers_beside_the_compared_parameter_is_refused():
+    search = GridSearchCV(CLF, {"initializer": ["zeros", "he_normal"], "lr": [0.001, 0.02]}, cv=3).fit(X, Y)
+    with pytest.raises(InvalidParameterError, match="compare the values of initializer"):
+        ComparisonResult.from_search(search, parameter="lr")
+
+
 def test_a_search_with_several_scorers():
     search = GridSearchCV(CLF, GRID, cv=3, scoring=["accuracy", "neg_log_loss"], refit="neg_log_loss").fit(X, Y)
     result = ComparisonResult.from_search(search)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from initsk import MLPRegressor, audit, initialize
+from initsk import MLPClassifier, MLPRegressor, audit, initialize
 from initsk.report import describe_findings
 from tests.diagnosis.helpers import why_not
 from tests.helpers import Net, batch, build
@@ -106,6 +106,22 @@ def test_estimators_of_numbers_are_not_checked():
     X, Y = batch(30, 8).numpy(), 100 * batch(30, 5).numpy()
     reg = MLPRegressor((16,), max_epochs=1, random_state=0).fit(X, Y)
     assert "predicts numbers" in why_not(audit(reg, X), "initial scale")
+
+
+def test_a_fitted_estimator_has_no_initial_scale():
+    clf = MLPClassifier((8,), random_state=0).initialize(batch(30, 8).numpy(), [0, 1] * 15)
+    assert why_not(audit(clf, batch(30, 8)), "initial scale") is None
+    clf.partial_fit(batch(30, 8).numpy(), [0, 1] * 15)
+    assert "fitted" in why_not(audit(clf, batch(30, 8)), "initial scale")
+
+
+def test_scores_of_a_classifier_may_have_the_shape_of_its_input():
+    X = batch(30, 3)
+    clf = MLPClassifier((8,), random_state=0).initialize(X.numpy(), [0, 1, 2] * 10)
+    assert why_not(audit(clf, X), "initial scale") is None
+    with torch.no_grad():
+        clf.net_.module_.output.weight.mul_(1000)
+    assert kinds(audit(clf, X)) == {"initial scale": True}
 
 
 def test_a_network_whose_units_are_all_dead():

@@ -2,6 +2,7 @@
 
 import copy
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - as users write it
 
 from initsk import inspect_activations
+from initsk.exceptions import ModuleError
+from initsk.inspection import gradient_coherence
 from tests.helpers import batch, build
 from tests.inspection.support import Calls, peak_memory
 
@@ -50,6 +53,22 @@ def test_gradients_are_those_of_the_given_criterion():
     X, y = torch.tensor([[1.0], [3.0]]), torch.zeros(2, 1)
     frame = inspect_activations(Calls(lambda x: x), X, y, gradients=True, criterion=nn.L1Loss()).to_frame("gradients")
     assert frame[["mean", "std"]].to_numpy().tolist() == [[1.0, 0.0]]
+
+
+@pytest.mark.parametrize(
+    ("criterion", "words"),
+    [
+        (lambda output, y: 1.0, "the criterion returns float"),
+        (lambda output, y: output, r"the criterion returns shape \(4, 1\)"),
+        (lambda output, y: 1 / 0, "criterion <lambda> fails for output of shape .*division by zero"),
+        ("CTCLoss", "criterion CTCLoss fails for output of shape .*input_lengths"),
+    ],
+)
+def test_a_criterion_that_gives_no_mean_loss_is_an_error_of_one_line(criterion, words):
+    for measure in (partial(inspect_activations, gradients=True), gradient_coherence):
+        with pytest.raises(ModuleError, match=words) as caught:
+            measure(Calls(lambda x: x), torch.ones(4, 1), torch.zeros(4, 1), criterion=criterion)
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

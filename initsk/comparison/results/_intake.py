@@ -1,6 +1,6 @@
 """The intake of frames of a comparison: those that were read from files get their types back, or are refused."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -8,6 +8,7 @@ import pandas as pd
 
 from initsk.comparison.design._candidates import Candidate
 from initsk.comparison.results._records import TABLES, key_columns, make_frames
+from initsk.exceptions import InvalidParameterError
 from initsk.utils.validation import refuse
 
 # Readers of CSV take empty text for a missing value. In other columns, text such as "nan" is a name.
@@ -27,6 +28,22 @@ _SMALL = 20_000
 def _templates() -> dict[str, pd.DataFrame]:
     """Return the tables of a comparison without rows, for their columns and types."""
     return make_frames([], [Candidate("", {}, {})])
+
+
+def check_settings(candidates: Sequence[Candidate]) -> None:
+    """Raise InvalidParameterError if a parameter that varies beside the compared one has the name of a column.
+
+    Examples
+    --------
+    >>> check_settings([Candidate("0.1", {}, {"alpha": 1.0})])
+    """
+    taken = {column for frame in _templates().values() for column in frame.columns}
+    name = next((name for name in candidates[0].setting if name in taken), None)
+    if name is not None:
+        raise InvalidParameterError(
+            f"{name} cannot vary beside the compared parameter, since the results have a column of this name (allowed:"
+            f" compare the values of {name}, and let the other parameter vary)"
+        )
 
 
 def typed_tables(frames: Mapping[str, Any]) -> dict[str, pd.DataFrame]:

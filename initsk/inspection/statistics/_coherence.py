@@ -18,8 +18,8 @@ from initsk.network import (
     dense,
     first_batch,
     iterate_batches,
-    loss_of,
     map_arrays,
+    mean_loss,
     named_parameters,
     preserve_state,
     scores_in_loss,
@@ -118,7 +118,7 @@ def gradient_coherence(
     seed = resolve_seed(random_state)
 
     def loss(output: Any, target: Any, inputs: Any) -> torch.Tensor:
-        return loss_of(output, target, criterion, found.net, inputs)
+        return mean_loss(output, target, criterion, found.net, inputs)
 
     with borrowed(model, X, y) as found, outside_of_contexts(found.module):
         X, y = first_batch(found.module, found.prepared(X), y)
