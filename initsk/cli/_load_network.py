@@ -18,7 +18,7 @@ from initsk.exceptions import DataFormatError, InvalidParameterError
 from initsk.network import has_network
 from initsk.text import brief
 from initsk.utils.files import open_regular
-from initsk.utils.random import isolated_random
+from initsk.utils.random import isolated_random, random_states
 from initsk.utils.validation import unknown_name
 from initsk.utils.words import named_reason, reason_of
 
@@ -53,15 +53,11 @@ def load_network(network: str, seed: int) -> Any:
 
 
 def _seeded(model: Any, seed: int) -> Any:
-    """Return a module as it is, and an estimator whose random states are the seed where they are None."""
-    if hasattr(model, "parameters"):
+    """Return an estimator whose random states are the seed where they are None, and any other model as it is."""
+    if hasattr(model, "parameters") or not hasattr(model, "get_params"):
         return model
-    is_free = {name: value is None for name, value in model.get_params().items() if _is_random_state(name)}
-    return model.set_params(**dict.fromkeys([name for name, free in is_free.items() if free], seed))
-
-
-def _is_random_state(name: str) -> bool:
-    return name.rpartition("__")[2] == "random_state"
+    free = [name for name, value in random_states(model).items() if value is None]
+    return model.set_params(**dict.fromkeys(free, seed))
 
 
 def _found(network: str) -> Any:

@@ -19,7 +19,7 @@ from initsk.cli._report import choose_page, show_page
 from initsk.diagnosis import Audit, Diagnosis, Recommendation, audit, diagnose, recommend_initializer
 from initsk.exceptions import InitskError
 from initsk.inspection import ActivationSummary, inspect_activations
-from initsk.network import get_optimizer, has_network, initialized, innermost, may_be_built
+from initsk.network import get_optimizer, initialized, is_unbuilt
 from initsk.report import answer_of_rates, describe_findings, json_value
 from initsk.text import visible_json
 from initsk.utils.words import named_reason
@@ -144,8 +144,7 @@ def _values_of(diagnosis: Diagnosis, rates: str) -> dict[str, Any]:
 
 def _audit(options: Options) -> Outcome:
     model, X, y = (load_model(options), None, None) if options["no_data"] else model_and_data(options)
-    holder = innermost(model)
-    if X is not None and may_be_built(holder) and not has_network(holder):
+    if X is not None and is_unbuilt(model):
         model = initialized(clone(model), X, y)
     result = audit(model, X, max_samples=options["max_samples"], random_state=options["random_state"])
     if options["json"]:

@@ -10,7 +10,7 @@ from sklearn.compose import ColumnTransformer
 
 from initsk.comparison.design import Arrays, hold_out
 from initsk.exceptions import InvalidParameterError
-from initsk.utils.columns import ABOUT_DATES, are_dates
+from initsk.utils.columns import ABOUT_DATES, are_dates, first_not_numeric
 from initsk.utils.validation import is_continuous
 
 
@@ -71,8 +71,8 @@ class Samples(NamedTuple):
 
 def _first_other(y: np.ndarray) -> str:
     """Return the first value that is no number, with its row."""
-    others = np.flatnonzero(pd.to_numeric(pd.Series(y), errors="coerce").isna())
-    return f"; row {others[0] + 1} has {y[others[0]]!r}" if len(others) else ""
+    other = first_not_numeric(pd.Series(y))
+    return "" if other is None else "; row {} has {}".format(*other)
 
 
 def shaped(X: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

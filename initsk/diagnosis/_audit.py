@@ -15,7 +15,7 @@ from initsk.diagnosis._audit_subject import CheckResult, NoScoresError, NotCheck
 from initsk.diagnosis._audit_weights import find_clones, find_unset
 from initsk.exceptions import ModuleError
 from initsk.inspection import Finding, findings_frame
-from initsk.network import PaddingMask, borrowed, describe_model, has_network, innermost, may_be_built, preserve_state
+from initsk.network import PaddingMask, borrowed, describe_model, innermost, is_unbuilt, preserve_state
 from initsk.utils.global_state import one_at_a_time
 from initsk.utils.random import RandomState, check_random_state, resolve_seed
 from initsk.utils.reason import Reason
@@ -188,9 +188,8 @@ def audit(
 
 def _check_estimator(model: Any) -> None:
     """Raise if an estimator has no network yet."""
-    holder = innermost(model)
-    if may_be_built(holder) and not has_network(holder) and not isinstance(holder, type):
-        kind = type(holder).__name__
+    if is_unbuilt(model):
+        kind = type(innermost(model)).__name__
         raise ModuleError(f"{kind} has no network yet (allowed: an estimator after fit or initialize)")
 
 

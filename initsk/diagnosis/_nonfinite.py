@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from initsk.network import arrays_in, map_arrays, to_array
-from initsk.utils.precision import nonfinite_in
+from initsk.utils.precision import nonfinite_kinds
 from initsk.utils.torch_settings import as_tensor, stored_values
 
 # Columns that a label lists; of more columns, it is that of the whole array.
@@ -43,18 +43,18 @@ def nonfinite_arrays(pairs: Iterable[tuple[Any, Any]]) -> list[NonFinite]:
     """
     n_samples: Counter[str] = Counter()
     columns: dict[str, set[int]] = {}
-    values: dict[str, list[torch.Tensor]] = {}
+    kinds: dict[str, set[str]] = {}
     labels: list[Any] = []
     for X, y in pairs:
         labels = list(getattr(X, "columns", labels))
         for name, array in (arrays_in(map_arrays(to_array, X)) | _targets(y)).items():
             bad = _bad_values(array)
             if bad is not None and bad.any():
-                values.setdefault(name, []).append(stored_values(as_tensor(array))[bad])
+                kinds.setdefault(name, set()).update(nonfinite_kinds(stored_values(as_tensor(array))))
                 n_samples[name] += int(bad.reshape(len(bad), -1).any(1).sum())
                 columns.setdefault(name, set()).update(bad.any(0).nonzero()[:, 0].tolist() if bad.dim() == 2 else ())
     return [
-        NonFinite(_label(name, sorted(columns[name]), labels), n, nonfinite_in(torch.cat(values[name])))
+        NonFinite(_label(name, sorted(columns[name]), labels), n, " and ".join(sorted(kinds[name])))
         for name, n in n_samples.items()
     ]
 

@@ -18,7 +18,7 @@ from initsk.inspection.capture._layer_choice import LayerCatalogue, Layers
 from initsk.inspection.capture._place import Place
 from initsk.network import Batch, Model, borrowed, initialized, iterate_batches, preserve_state
 from initsk.utils.global_state import one_at_a_time
-from initsk.utils.random import RandomState, derive_seed, resolve_seed
+from initsk.utils.random import RandomState, derive_seed, random_states, resolve_seed
 from initsk.utils.torch_settings import outside_of_contexts
 from initsk.utils.validation import boolean, check_parameters, one_of
 from initsk.utils.words import counted
@@ -177,8 +177,7 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         estimator = clone(self.estimator)
         if self.random_state is not None:
             seed = resolve_seed(self.random_state)
-            names = [name for name in estimator.get_params() if name.split("__")[-1] == "random_state"]
-            estimator.set_params(**{name: derive_seed(seed, name) % 2**31 for name in names})
+            estimator.set_params(**{name: derive_seed(seed, name) % 2**31 for name in random_states(estimator)})
         return estimator
 
     @one_at_a_time

@@ -53,7 +53,7 @@ from initsk.network._lazy import infer_shapes, lazy_parameters, structure_restor
 from initsk.network._mean_loss import checked_loss, mean_loss
 from initsk.network._meta import MadeTensors, meta_tensors
 from initsk.network._mlp import MLP, NORMALIZATIONS, layer_sizes
-from initsk.network._model import Model, borrowed, get_model, has_network, initialized, innermost, may_be_built
+from initsk.network._model import Model, borrowed, get_model, has_network, initialized, innermost, is_unbuilt
 from initsk.network._nets import check_class_scores, has_own_loss
 from initsk.network._network import Layer, Network
 from initsk.network._network_graph import NetworkGraph
@@ -188,6 +188,7 @@ __all__ = [
     "is_integer",
     "is_sparse",
     "is_stream",
+    "is_unbuilt",
     "iterate_batches",
     "known_baseline",
     "layer_sizes",
@@ -197,7 +198,6 @@ __all__ = [
     "loss_of",
     "make_activation",
     "map_arrays",
-    "may_be_built",
     "may_have_gradient_hooks",
     "mean_loss",
     "meta_tensors",

@@ -209,6 +209,19 @@ def may_be_built(estimator: Any) -> bool:
     return hasattr(estimator, "initialize") and hasattr(estimator, "get_params")
 
 
+def is_unbuilt(model: Any) -> bool:
+    """Return whether a model is, or holds, an estimator that has not made its network yet.
+
+    Examples
+    --------
+    >>> from initsk import MLPClassifier
+    >>> is_unbuilt(MLPClassifier()), is_unbuilt(nn.ReLU())
+    (True, False)
+    """
+    holder = innermost(model)
+    return may_be_built(holder) and not isinstance(holder, type) and not has_network(holder)
+
+
 def initialized(estimator: Any, X: Any, y: Any) -> Any:
     """Return an estimator with the weights from which `fit` would start, without training it.
 

@@ -38,8 +38,8 @@ def not_numeric(frame: pd.DataFrame) -> dict[str, str]:
     found = {}
     for number, (name, dtype) in enumerate(frame.dtypes.items()):
         values = frame.iloc[:, number]
-        if dtype not in numeric and (value := _first_other(values)) is not None:
-            found[str(name)] = value
+        if dtype not in numeric and (other := first_not_numeric(values)) is not None:
+            found[str(name)] = "row {}: {}".format(*other)
     return found
 
 
@@ -132,7 +132,16 @@ def _is_text(values: pd.Series) -> bool:
     return is_category or pd.api.types.is_object_dtype(values) or pd.api.types.is_string_dtype(values)
 
 
-def _first_other(values: pd.Series) -> str | None:
+def first_not_numeric(values: pd.Series) -> tuple[int, str] | None:
+    """Return the first value of a column that is no number, as text after its row; None if there is none.
+
+    Text that is a number is numeric, and so is a missing value. Rows count from 1.
+
+    Examples
+    --------
+    >>> first_not_numeric(pd.Series(["1", None, "x"]))
+    (3, "'x'")
+    """
     bad = values.notna()
     if _is_text(values):
         bad &= pd.to_numeric(values.astype(str), errors="coerce").isna()
@@ -141,4 +150,4 @@ def _first_other(values: pd.Series) -> str | None:
     row = int(bad.to_numpy().argmax())
     value = values.iloc[row]
     shown = str(value) if hasattr(value, "isoformat") else repr(value)
-    return f"row {row + 1}: {shown if len(shown) <= _MAX_SHOWN else shown[:_MAX_SHOWN] + '...'}"
+    return row + 1, shown if len(shown) <= _MAX_SHOWN else f"{shown[:_MAX_SHOWN]}..."

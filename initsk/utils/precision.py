@@ -89,8 +89,20 @@ def nonfinite_in(values: Any) -> str:
     >>> nonfinite_in(torch.tensor([1.0, float("inf")]))
     'infinity'
     """
+    return " and ".join(nonfinite_kinds(values))
+
+
+def nonfinite_kinds(values: Any) -> list[str]:
+    """Return "NaN" and "infinity", as far as a tensor has them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> nonfinite_kinds(torch.tensor([1.0, float("nan")]))
+    ['NaN']
+    """
     found = {"NaN": values.isnan(), "infinity": values.isinf()}
-    return " and ".join(name for name, at in found.items() if bool(at.any()))
+    return [name for name, at in found.items() if bool(at.any())]
 
 
 def columns_with(found: np.ndarray, names: list[str] | None = None) -> str:

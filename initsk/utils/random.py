@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import sklearn.utils
@@ -102,6 +103,19 @@ def derive_seed(seed: int, *names: object) -> int:
     """
     text = "\x1f".join(str(part) for part in (seed, *names))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
+
+
+def random_states(estimator: Any) -> dict[str, Any]:
+    """Return the random states among an estimator's parameters, at any depth.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import BaggingClassifier
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> random_states(BaggingClassifier(DecisionTreeClassifier(random_state=3)))
+    {'estimator__random_state': 3, 'random_state': None}
+    """
+    return {name: value for name, value in estimator.get_params().items() if name.split("__")[-1] == "random_state"}
 
 
 def make_generator(seed: int, *names: object) -> torch.Generator:

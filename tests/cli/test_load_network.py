@@ -49,6 +49,15 @@ def test_code_that_may_have_run_is_named(networks, capsys):
     assert "code in the file may have run" in shown
 
 
+def test_an_object_that_holds_a_module_needs_no_parameters(networks, capsys):
+    networks.joinpath("held.py").write_text(
+        "from torch import nn\n\nclass Holder:\n"
+        "    module_ = nn.Sequential(nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 10))\n"
+    )
+    assert run("inspect", "held.py:Holder", "--dataset", "digits", "--max-samples", "50") == 0
+    assert "2 inspected layers" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("old", [True, False])
 def test_a_module_of_either_format(networks, capsys, old):
     torch.save(module(), "net.pt", _use_new_zipfile_serialization=not old)
