@@ -225,13 +225,17 @@ def is_unbuilt(model: Any) -> bool:
 def initialized(estimator: Any, X: Any, y: Any) -> Any:
     """Return an estimator with the weights from which `fit` would start, without training it.
 
-    The global random states, from which a skorch net draws, stay as they are.
+    The global random states, from which a skorch net draws, stay as they are. Of an estimator around another one, the
+    inner one is returned.
     """
     with isolated_random(None, getattr(estimator, "device", None) or "cpu"):
         if hasattr(estimator, "refit") and hasattr(estimator, "estimator"):
             return initialized(estimator.estimator, X, y)
         if hasattr(estimator, "steps"):
             return _initialized_pipeline(estimator, X, y)
+        if (inner := _inner(estimator)) is not None:
+            transformer = target_transformer(estimator, X, y)
+            return initialized(inner, X, y if transformer is None else transformed(transformer, y))
         if not may_be_built(estimator):
             raise ModuleError(with_next_step(f"{type(estimator).__name__} has no network ({_ALLOWED})", estimator))
         if not hasattr(estimator, "module"):

@@ -32,9 +32,21 @@ def test_audit_answers_with_its_exit_code(networks, capsys):
     assert "uninitialized: All weights of layer 1 are equal" in shown
 
 
+INNER = """
+from initsk import MLPRegressor
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.preprocessing import StandardScaler
+
+def reg():
+    return TransformedTargetRegressor(MLPRegressor((8,)), transformer=StandardScaler())
+"""
+
+
 def test_an_estimator_that_is_not_fitted_is_built_on_the_data(networks, capsys):
-    assert run("audit", "my_networks.py:clf", "--dataset", "digits") == 0
-    assert "No faults were found." in capsys.readouterr().out
+    networks.joinpath("inner.py").write_text(INNER)
+    for network in ("my_networks.py:clf", "inner.py:reg"):
+        assert run("audit", network, "--dataset", "digits") == 0
+        assert "No faults were found." in capsys.readouterr().out
 
 
 def test_audit_writes_a_report(networks, capsys):
