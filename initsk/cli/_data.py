@@ -49,7 +49,8 @@ def load_data(
     with named(dataset):
         samples = samples.for_task(task)
         X, y, X_val, y_val = samples.divided(seed)
-    return (shaped(X, shape), y, shaped(X_val, shape), y_val), samples.are_numbers
+    X, X_val = (shaped(part, shape, samples.shape_in_file) for part in (X, X_val))
+    return (X, y, X_val, y_val), samples.are_numbers
 
 
 def load_samples(dataset: str, target: str | None, **of_tables: Any) -> tuple[str, Samples]:
@@ -177,4 +178,4 @@ def _images(samples: Samples) -> Samples:
     """Return images as those of an IDX folder: a row of scaled pixels for each."""
     X, X_val = samples.X, samples.X_val
     X_val = None if X_val is None else X_val.reshape(len(X_val), -1)
-    return _pixels(samples._replace(X=X.reshape(len(X), -1), X_val=X_val))
+    return _pixels(samples._replace(X=X.reshape(len(X), -1), X_val=X_val, shape_in_file=X.shape[1:]))

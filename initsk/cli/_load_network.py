@@ -57,7 +57,9 @@ def _seeded(model: Any, seed: int) -> Any:
     if hasattr(model, "parameters") or not hasattr(model, "get_params"):
         return model
     free = [name for name, value in random_states(model).items() if value is None]
-    return model.set_params(**dict.fromkeys(free, seed))
+    if free:
+        model.set_params(**dict.fromkeys(free, seed))
+    return model
 
 
 def _found(network: str) -> Any:
@@ -90,7 +92,7 @@ def _found(network: str) -> Any:
         raise InvalidParameterError(f"{network} raised {type(error).__name__}: {error}") from error
     # An estimator of another kind has its network somewhere inside.
     is_model = hasattr(made, "parameters") or hasattr(made, "get_params") or has_network(made)
-    if not is_model:
+    if not is_model or isinstance(made, type):
         returned = f"{network} returned {brief(repr(made), _MAX_SHOWN)}"
         raise InvalidParameterError(f"{returned} of the type {type(made).__name__} (allowed: a module or an estimator)")
     return made

@@ -15,7 +15,10 @@ from initsk.utils.validation import is_continuous
 
 
 class Samples(NamedTuple):
-    """Samples and targets; with held-out ones if the data set has them, the preparation of a table, and the task."""
+    """Samples and targets; with held-out ones if the data set has them, the preparation of a table, and the task.
+
+    Of images that became rows of pixels, `shape_in_file` is the shape that an image had.
+    """
 
     X: Any
     y: np.ndarray
@@ -23,6 +26,7 @@ class Samples(NamedTuple):
     y_val: np.ndarray | None = None
     preparation: ColumnTransformer | None = None
     task: str | None = None
+    shape_in_file: tuple[int, ...] = ()
 
     @property
     def are_numbers(self) -> bool:
@@ -66,7 +70,8 @@ class Samples(NamedTuple):
 
     def shaped(self, shape: tuple[int, ...]) -> "Samples":
         """Return samples of this shape; an empty one changes nothing."""
-        return self._replace(X=shaped(self.X, shape), X_val=None if self.X_val is None else shaped(self.X_val, shape))
+        X, X_val = (None if X is None else shaped(X, shape, self.shape_in_file) for X in (self.X, self.X_val))
+        return self._replace(X=X, X_val=X_val)
 
 
 def _first_other(y: np.ndarray) -> str:
@@ -75,13 +80,16 @@ def _first_other(y: np.ndarray) -> str:
     return "" if other is None else "; row {} has {}".format(*other)
 
 
-def shaped(X: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return an array with samples of this shape; an empty one changes nothing."""
+def shaped(X: np.ndarray, shape: tuple[int, ...], shape_in_file: tuple[int, ...] = ()) -> np.ndarray:
+    """Return an array with samples of this shape; an empty one changes nothing.
+
+    `shape_in_file` is the shape of a sample before it became a row.
+    """
     if not shape:
         return X
     if prod(X.shape[1:]) != prod(shape):
         raise InvalidParameterError(f"--shape does not fit: the number of values of a sample is {prod(X.shape[1:])}")
-    given = X.shape[1:]
+    given = shape_in_file or X.shape[1:]
     if len(given) > 1 and given != shape and sorted(given) == sorted(shape):
         sizes, wanted = (",".join(map(str, sizes)) for sizes in (given, shape))
         raise InvalidParameterError(

@@ -71,13 +71,17 @@ def describe_not_finite(X: Any, name: str = "X") -> str | None:
     values = _as_numbers(X)
     if values is None or not values.ndim or np.isfinite(values).all():
         return None
-    found = ~np.isfinite(values)
-    is_table = values.ndim == 2
     names = [repr(label) for label in X.columns] if hasattr(X, "columns") else None
-    where = columns_with(found, names) if is_table else columns_with(found.reshape(len(values), -1).any(axis=1))
-    if np.isnan(values).any():
-        return f"{name} has NaN: {where}; fill missing values, for example with sklearn.impute.SimpleImputer"
-    return f"{name} has infinity: {where}; replace infinite values"
+    kinds = [
+        ("NaN", np.isnan(values), "fill missing values, for example with sklearn.impute.SimpleImputer"),
+        ("infinity", np.isinf(values), "replace infinite values"),
+    ]
+    parts = []
+    for kind, found, step in kinds:
+        where = found if values.ndim == 2 else found.reshape(len(values), -1).any(axis=1)
+        if found.any():
+            parts.append(f"{kind}: {columns_with(where, names if values.ndim == 2 else None)}; {step}")
+    return f"{name} has {'; '.join(parts)}"
 
 
 def nonfinite_in(values: Any) -> str:

@@ -159,8 +159,11 @@ def test_images_of_an_npz_file_become_rows_by_shape(networks, capsys):
     assert run("inspect", *options, "--shape", "6") == 0
 
 
-def test_a_shape_that_mixes_up_the_axes_of_images_is_refused(networks, capsys):
-    np.savez("images.npz", X=np.random.default_rng(0).normal(size=(60, 4, 4, 3)), y=np.arange(60) % 3)
+@pytest.mark.parametrize("kind", [np.float32, np.uint8])
+def test_a_shape_that_mixes_up_the_axes_of_images_is_refused(networks, capsys, kind):
+    np.savez(
+        "images.npz", X=np.random.default_rng(0).uniform(0, 9, size=(60, 4, 4, 3)).astype(kind), y=np.arange(60) % 3
+    )
     shown = error_of(capsys, "inspect", "my_networks.py:good", "--dataset", "images.npz", "--shape", "3,4,4")
     assert "--shape 3,4,4 would mix up the values of samples of the shape 4,4,3" in shown
 

@@ -58,6 +58,33 @@ def test_an_object_that_holds_a_module_needs_no_parameters(networks, capsys):
     assert "2 inspected layers" in capsys.readouterr().out
 
 
+FROZEN = """
+from sklearn.datasets import load_digits
+from sklearn.frozen import FrozenEstimator
+from initsk import MLPClassifier
+
+def frozen():
+    X, y = load_digits(return_X_y=True)
+    return FrozenEstimator(MLPClassifier((8,), max_epochs=1, random_state=0).fit(X / 16, y))
+
+def kind():
+    return MLPClassifier
+"""
+
+
+def test_a_frozen_estimator_stays_as_it_is(networks, capsys):
+    networks.joinpath("frozen.py").write_text(FROZEN)
+    assert run("audit", "frozen.py:frozen", "--dataset", "digits") == 0
+    assert "the estimator is fitted" in capsys.readouterr().out
+
+
+def test_a_factory_that_returns_a_class_is_named(networks, capsys):
+    networks.joinpath("frozen.py").write_text(FROZEN)
+    shown = error_of(capsys, "inspect", "frozen.py:kind", "--dataset", "digits")
+    assert "frozen.py:kind returned <class 'initsk" in shown
+    assert "of the type type (allowed: a module or an estimator)" in shown
+
+
 @pytest.mark.parametrize("old", [True, False])
 def test_a_module_of_either_format(networks, capsys, old):
     torch.save(module(), "net.pt", _use_new_zipfile_serialization=not old)

@@ -127,6 +127,13 @@ def test_nan_in_a_list_of_text_is_missing_and_no_class():
         MLPClassifier((4,)).fit(X[:4], ["a", float("nan"), "b", float("nan")])
 
 
+def test_columns_with_nan_are_told_from_those_with_infinity():
+    bad = X[:20].copy()
+    bad[3, 1], bad[5, 2] = np.nan, np.inf
+    with pytest.raises(InvalidParameterError, match=r"NaN: column 2 \(row 4\); .*; infinity: column 3 \(row 6\); "):
+        MLPClassifier((4,)).fit(bad, [0, 1] * 10)
+
+
 @pytest.mark.parametrize("columns", [(), (1,)])
 def test_none_among_numbers_is_missing_and_the_fitted_model_stays(columns):
     model = MLPRegressor((4,), max_epochs=2, random_state=0).fit(X, np.arange(150.0))
