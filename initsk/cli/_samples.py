@@ -90,7 +90,8 @@ def shaped(X: np.ndarray, shape: tuple[int, ...], shape_in_file: tuple[int, ...]
     if prod(X.shape[1:]) != prod(shape):
         raise InvalidParameterError(f"--shape does not fit: the number of values of a sample is {prod(X.shape[1:])}")
     given = shape_in_file or X.shape[1:]
-    if len(given) > 1 and given != shape and sorted(given) == sorted(shape):
+    axes, wanted_axes = ([size for size in sizes if size != 1] for sizes in (given, shape))
+    if axes != wanted_axes and sorted(axes) == sorted(wanted_axes):
         sizes, wanted = (",".join(map(str, sizes)) for sizes in (given, shape))
         raise InvalidParameterError(
             f"--shape {wanted} would mix up the values of samples of the shape {sizes}; change the order of the axes in"

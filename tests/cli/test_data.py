@@ -166,6 +166,9 @@ def test_a_shape_that_mixes_up_the_axes_of_images_is_refused(networks, capsys, k
     )
     shown = error_of(capsys, "inspect", "my_networks.py:good", "--dataset", "images.npz", "--shape", "3,4,4")
     assert "--shape 3,4,4 would mix up the values of samples of the shape 4,4,3" in shown
+    np.savez("images.npz", X=np.ones((60, 6, 8), kind), y=np.arange(60) % 3)
+    shown = error_of(capsys, "inspect", "my_networks.py:good", "--dataset", "images.npz", "--shape", "1,8,6")
+    assert "--shape 1,8,6 would mix up the values of samples of the shape 6,8" in shown
 
 
 def test_dates_are_named_with_what_to_do(networks, capsys):
