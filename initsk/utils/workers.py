@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from joblib.externals.loky.backend import resource_tracker
 
@@ -39,6 +40,27 @@ def later_interrupt() -> Iterator[None]:
 
     A process that is importing its libraries would print a traceback. The process that started it ends it.
     """
+    handler = signal.getsignal(signal.SIGINT)
+    # Only the main thread may set a handler, and only the main thread is interrupted.
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        with _not_in_new_processes():
+            yield
+        return
+    frames: list[FrameType | None] = []
+    # A signal that this thread blocks reaches Python through any other thread, so blocking alone delays nothing.
+    signal.signal(signal.SIGINT, lambda _, frame: frames.append(frame))
+    try:
+        with _not_in_new_processes():
+            yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if frames:
+            handler(signal.SIGINT, frames[0])
+
+
+@contextmanager
+def _not_in_new_processes() -> Iterator[None]:
+    """Start processes with interrupts blocked."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -50,3 +72,22 @@ def later_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def stopped_quietly() -> Iterator[None]:
+    """Do not report an error of joblib's thread that hands out work, when the block ends while work was waiting.
+
+    This thread forgets what was waiting, and then fails to find it; the workers have ended by then.
+    """
+    report = threading.excepthook
+
+    def report_others(args: threading.ExceptHookArgs) -> None:
+        if args.thread is None or args.thread.name != "ExecutorManagerThread" or args.exc_type is not KeyError:
+            report(args)
+
+    threading.excepthook = report_others
+    try:
+        yield
+    finally:
+        threading.excepthook = report

@@ -234,7 +234,7 @@ def test_ctrl_c_while_workers_start_prints_one_line(tmp_path, delay):
     time.sleep(delay)
     os.killpg(process.pid, signal.SIGINT)
     messages = process.communicate(timeout=60)[1]
-    assert process.returncode == 130
+    assert process.returncode == 130, messages
     assert "Traceback" not in messages
     assert "interrupted with" in messages
     while children_of(process.pid):

@@ -17,7 +17,7 @@ from initsk.comparison.results._records import RunRecord
 from initsk.comparison.storage._store import Store
 from initsk.exceptions import InvalidParameterError
 from initsk.text import number_text, shortened
-from initsk.utils.workers import end_with, later_interrupt
+from initsk.utils.workers import end_with, later_interrupt, stopped_quietly
 
 KILLED = "the process of the run was killed, as the system does when memory runs out"
 
@@ -106,16 +106,17 @@ class Execution:
         # joblib starts all workers at once, however few tasks there are; with one, it would use this process.
         n_jobs = self.n_jobs and min(self.n_jobs, max(len(tasks), 2))
         results = None
-        try:
-            with later_interrupt():
-                results = Parallel(**{"n_jobs": n_jobs, "return_as": "generator_unordered"} | where)(calls())
-            for record in results:
-                self._keep(waiting.pop(record.key), record)
-        finally:
-            # joblib warns that it stops runs, which is intended.
-            with warnings.catch_warnings(action="ignore"):
-                if results is not None:
-                    results.close()
+        with stopped_quietly():
+            try:
+                with later_interrupt():
+                    results = Parallel(**{"n_jobs": n_jobs, "return_as": "generator_unordered"} | where)(calls())
+                for record in results:
+                    self._keep(waiting.pop(record.key), record)
+            finally:
+                # joblib warns that it stops runs, which is intended.
+                with warnings.catch_warnings(action="ignore"):
+                    if results is not None:
+                        results.close()
 
     def _run_in_own_process(self, task: Task) -> None:
         waiting = {task.key: task}
