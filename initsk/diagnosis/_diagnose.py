@@ -3,11 +3,11 @@
 from typing import Any
 
 from initsk.diagnosis._diagnosis import Diagnosis
-from initsk.diagnosis._objective import Criteria, OutputPicker
+from initsk.diagnosis._objective import OutputPicker
 from initsk.diagnosis._optimizers import OptimizerChoice
 from initsk.diagnosis._options import MAX_SAMPLES, TARGET, TRIAL_STEPS, check_options
 from initsk.diagnosis._setup import set_up
-from initsk.network import borrowed, describe_model
+from initsk.network import Criteria, borrowed, describe_model
 from initsk.utils.global_state import one_at_a_time
 from initsk.utils.random import RandomState, resolve_seed
 

@@ -16,8 +16,7 @@ from initsk.diagnosis._saving import savable
 from initsk.exceptions import InitskError, InvalidParameterError, ModuleError
 from initsk.network import (
     Batch,
-    Criterion,
-    checked_loss,
+    Criteria,
     has_own_loss,
     heads_of_targets,
     known_baseline,
@@ -38,7 +37,6 @@ _FAR = (1e3, 1e6)
 # A smaller share of a loss is rounding.
 _ROUNDING = 1e-4
 
-Criteria = TypeAliasType("Criteria", Criterion | Mapping[str, Criterion])
 OutputPicker = TypeAliasType("OutputPicker", str | int | Callable[[Any], Any] | None)
 
 
@@ -83,11 +81,7 @@ class Objective:
         ModuleError
             If output, targets and criterion do not fit each other, or the loss is no scalar.
         """
-        output = self.picked(output)
-        if isinstance(self.criterion, Mapping):
-            compute = partial(self._sum_of_heads, output, target, self.criterion)
-            return checked_loss(compute, self.criterion, output, target)
-        return mean_loss(output, target, self.criterion, self.net, X)
+        return mean_loss(self.picked(output), target, self.criterion, self.net, X)
 
     def picked(self, output: Any) -> Any:
         """Return the part of an output that counts.
@@ -113,19 +107,6 @@ class Objective:
         """Return whether the targets of a head are classes, whatever their type, for the criterion of torch."""
         given = self.criterion or getattr(self.net, "criterion_", None)
         return takes_classes(given.get(head) if isinstance(given, Mapping) else given)
-
-    @staticmethod
-    def _sum_of_heads(output: Any, target: Any, criteria: Mapping[str, Criterion]) -> torch.Tensor:
-        if not isinstance(target, Mapping) or target.keys() != criteria.keys():
-            heads = list(target) if isinstance(target, Mapping) else type(target).__name__
-            raise ModuleError(f"criterion has the heads {list(criteria)}, and y has {heads} (allowed: the same names)")
-        losses = []
-        for name, criterion in criteria.items():
-            head = output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)
-            if head is None:
-                raise ModuleError(f"criterion has the head {name!r}, and the module returns none of that name")
-            losses.append(loss_of(head, target[name], criterion))
-        return torch.stack([loss.reshape(()) for loss in losses]).sum()
 
 
 def _copied(part: Any, memo: dict[int, Any]) -> Any:

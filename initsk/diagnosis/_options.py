@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from initsk.exceptions import InvalidParameterError
 from initsk.network import check_criterion, check_optimizer
 from initsk.utils.random import check_random_state
 from initsk.utils.validation import Constraint, allow, check_parameters, integer, optional, real, resolved_by
@@ -20,19 +19,6 @@ DEFAULTS: dict[str, Any] = {
     "trial_steps": TRIAL_STEPS, "batch_size": None, "max_samples": MAX_SAMPLES, "time_limit": None,
 }  # fmt: skip
 
-_HEADS = "a dict of names or functions by name of the head"
-
-
-def _check_criteria(value: Any) -> None:
-    """Raise InvalidParameterError unless a value is a criterion, a dict of them by name of the head, or None."""
-    heads = value if isinstance(value, Mapping) else {"": value}
-    for name, part in heads.items():
-        if not isinstance(name, str) or (part is None and name):
-            raise InvalidParameterError(_HEADS)
-        check_criterion(part, _HEADS)
-    if not heads:
-        raise InvalidParameterError(_HEADS)
-
 
 def _is_picker(value: Any) -> bool:
     return (isinstance(value, str | int) and not isinstance(value, bool)) or callable(value)
@@ -41,7 +27,7 @@ def _is_picker(value: Any) -> bool:
 CONSTRAINTS: dict[str, Constraint] = {
     "optimizer": resolved_by(check_optimizer),
     "lr": optional(real(above=0)),
-    "criterion": resolved_by(_check_criteria),
+    "criterion": resolved_by(check_criterion),
     "output": optional(allow(_is_picker, "a name, an index, or a function of the module's output")),
     "budget": optional(integer(1)),
     "target": real(above=0),

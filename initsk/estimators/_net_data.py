@@ -129,3 +129,8 @@ def _takes_names(net: Any, X: pd.DataFrame) -> bool:
     parameters = inspect.signature(getattr(module, "forward", module)).parameters
     kinds = {parameter.kind for parameter in parameters.values()}
     return inspect.Parameter.VAR_KEYWORD in kinds or set(map(str, X.columns)) <= set(parameters)
+
+
+def as_type(values: Any, dtype: torch.dtype) -> Any:
+    """Return floating-point tensors in another precision, and other values as they are."""
+    return values.to(dtype) if isinstance(values, torch.Tensor) and values.is_floating_point() else values

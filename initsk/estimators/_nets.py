@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from math import isfinite
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import nn
 from torch.utils.data import default_collate
 
 from initsk import network
-from initsk.estimators._net_data import module_input, net_targets
+from initsk.estimators._net_data import as_type, module_input, net_targets
 from initsk.estimators._starting_state import StartingState
 from initsk.estimators._unknown_parameters import check_net_parameters
 from initsk.exceptions import DivergenceWarning
@@ -267,7 +268,7 @@ class WithInitializer(skorch.NeuralNet):
             self._casts = network.integers_to_cast(module, tensors)
         casts = self._casts or ()
         return network.map_arrays(
-            lambda name, values: values.to(dtype) if name in casts else _as_type(values, dtype), tensors
+            lambda name, values: values.to(dtype) if name in casts else as_type(values, dtype), tensors
         )
 
     def get_loss(self, y_pred: Any, y_true: Any, *args: Any, **kwargs: Any) -> Any:
@@ -278,8 +279,12 @@ class WithInitializer(skorch.NeuralNet):
         y_true = network.comparable_target(getattr(self, "criterion_", None), y_pred, y_true)
         network.check_class_scores(self, y_pred, y_true)
         if isinstance(y_pred, torch.Tensor) and y_pred.is_floating_point():
-            y_true = _as_type(y_true, y_pred.dtype)
-        return super().get_loss(y_pred, y_true, *args, **kwargs)
+            y_true = as_type(y_true, y_pred.dtype)
+        compute = partial(super().get_loss, y_pred, y_true, *args, **kwargs)
+        # An own `get_loss` may average or weight what this one returns.
+        if network.has_own_loss(self):
+            return compute()
+        return network.checked_loss(compute, getattr(self, "criterion_", None), y_pred, y_true)
 
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> Any:
         """Train; split, batch order and dropout come from `random_state`, not from a global random state."""
@@ -309,11 +314,6 @@ class WithInitializer(skorch.NeuralNet):
         super().notify(method_name, **cb_kwargs)
         if method_name == "on_epoch_end" and self.diverged_:
             raise StopTraining
-
-
-def _as_type(values: Any, dtype: torch.dtype) -> Any:
-    """Return floating-point tensors in another precision, and other values as they are."""
-    return values.to(dtype) if isinstance(values, torch.Tensor) and values.is_floating_point() else values
 
 
 class NeuralNetClassifier(WithInitializer, skorch.NeuralNetClassifier):

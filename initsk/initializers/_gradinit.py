@@ -6,7 +6,7 @@ import torch
 from initsk.initializers.core._gradients import GradientScheme, Point, ScalingProblem
 from initsk.initializers.core._minibatches import Batches
 from initsk.initializers.core._registry import InitializerLike
-from initsk.network import Criterion
+from initsk.network import Criteria
 from initsk.utils.torch_settings import real_parts
 from initsk.utils.validation import one_of, optional, real
 
@@ -39,9 +39,10 @@ class GradInit(GradientScheme):
         Smallest factor, above 0.
     batch_size : int or None, default=128
         Rows of X and y in a minibatch, at least 2; None takes all rows, and so does a graph.
-    criterion : str, callable or None, default=None
-        Name of one of torch's losses in any case, or ``loss(output, y)``, which returns one real number. None is the
-        output's own ``loss``, or the one that suits y; see `initsk.network.loss_of`.
+    criterion : str, callable, dict of these by name of the head, or None, default=None
+        Name of one of torch's losses in any case; or ``loss(output, y)``, which returns one real number; or one for
+        each named head of the output, whose sum is the loss. None is the output's own ``loss``, or the one that suits
+        y; see `initsk.network.loss_of`.
 
     Raises
     ------
@@ -96,7 +97,7 @@ class GradInit(GradientScheme):
     n_steps: int = 390
     min_scale: float = 0.01
     batch_size: int | None = 128
-    criterion: Criterion | None = None
+    criterion: Criteria | None = None
 
     def _learn(self, problem: ScalingProblem, batches: Batches) -> np.ndarray:
         gamma = _GAMMA[self.algorithm] if self.gamma is None else self.gamma

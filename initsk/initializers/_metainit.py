@@ -6,7 +6,7 @@ import torch
 from initsk.initializers.core._gradients import GradientScheme, Point, ScalingProblem
 from initsk.initializers.core._minibatches import Batches
 from initsk.initializers.core._registry import InitializerLike
-from initsk.network import Criterion, ParameterSpec
+from initsk.network import Criteria, ParameterSpec
 from initsk.utils.torch_settings import measurable, real_parts
 from initsk.utils.validation import real
 
@@ -31,9 +31,10 @@ class MetaInit(GradientScheme):
         Added to the absolute value of each gradient in a denominator, above 0.
     batch_size : int or None, default=128
         Rows of X and y in a step, at least 2; None takes all rows, and so does a graph.
-    criterion : str, callable or None, default=None
-        Name of one of torch's losses in any case, or ``loss(output, y)``, which returns one real number. None is the
-        output's own ``loss``, or the one that suits y; see `initsk.network.loss_of`.
+    criterion : str, callable, dict of these by name of the head, or None, default=None
+        Name of one of torch's losses in any case; or ``loss(output, y)``, which returns one real number; or one for
+        each named head of the output, whose sum is the loss. None is the output's own ``loss``, or the one that suits
+        y; see `initsk.network.loss_of`.
 
     Raises
     ------
@@ -83,7 +84,7 @@ class MetaInit(GradientScheme):
     n_steps: int = 500
     eps: float = 1e-5
     batch_size: int | None = 128
-    criterion: Criterion | None = None
+    criterion: Criteria | None = None
 
     def _scales(self, spec: ParameterSpec) -> bool:
         return spec.role == "weight" and len(spec.shape) >= 2

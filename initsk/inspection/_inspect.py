@@ -17,7 +17,7 @@ from initsk.inspection.statistics._gradients import OptimizerLike, ParameterGrad
 from initsk.inspection.statistics._layer import MEASURES
 from initsk.network import (
     Batch,
-    Criterion,
+    Criteria,
     Model,
     PaddingMask,
     arguments_of,
@@ -48,7 +48,7 @@ def inspect_activations(
     positions: str = "both",
     gradients: bool = False,
     weights: bool = False,
-    criterion: Criterion | None = None,
+    criterion: Criteria | None = None,
     optimizer: OptimizerLike | None = None,
     measures: Collection[str] = MEASURES,
     padding_mask: PaddingMask = None,
@@ -97,10 +97,10 @@ def inspect_activations(
         Whether to measure the gradients of the loss too.
     weights : bool, default=False
         Whether to measure the parameters too.
-    criterion : str or callable, optional
-        Name of one of torch's losses in any case, or a function of ``(output, y)`` that returns the mean loss. By
-        default the output's own ``loss``, the estimator's criterion, or the one that suits the targets; see
-        `initsk.network.loss_of`.
+    criterion : str, callable, or dict of these by name of the head, optional
+        Name of one of torch's losses in any case; or a function of ``(output, y)`` that returns the mean loss; or one
+        for each named head of the output, whose sum is the loss. By default the output's own ``loss``, the estimator's
+        criterion, or the one that suits the targets; see `initsk.network.loss_of`.
     optimizer : str, torch optimizer or callable, optional
         Optimizer whose update is measured, on copies of the parameters: the name of one of torch's in any case, an
         optimizer of the model's parameters, or a function of a list of parameters that makes one, such as

@@ -9,7 +9,7 @@ import numpy as np
 from initsk.inspection.capture._layer_choice import POSITIONS, Layers
 from initsk.inspection.statistics._gradients import OptimizerLike
 from initsk.inspection.statistics._layer import MEASURES
-from initsk.network import Criterion, check_criterion, check_optimizer
+from initsk.network import Criteria, check_criterion, check_optimizer
 from initsk.utils.random import check_random_state
 from initsk.utils.validation import Constraint, allow, boolean, integer, one_of, optional, resolved_by
 
@@ -22,7 +22,7 @@ class InspectionSettings:
     positions: str = "both"
     gradients: bool = False
     weights: bool = False
-    criterion: Criterion | None = None
+    criterion: Criteria | None = None
     optimizer: OptimizerLike | None = None
     measures: Collection[str] = MEASURES
     training: bool = False

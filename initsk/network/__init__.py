@@ -18,7 +18,7 @@ from initsk.network._batches import (
 from initsk.network._calls import describe_arrays, errors_name_layer, run_module
 from initsk.network._contents import save_contents
 from initsk.network._copies import copy_of_module
-from initsk.network._criteria import Criterion, check_criterion, get_criterion, loss_function
+from initsk.network._criteria import Criteria, Criterion, check_criterion, get_criterion, loss_function
 from initsk.network._described import describe_model, is_fitted, name_of_loss
 from initsk.network._examples import declared
 from initsk.network._follower import ForwardFollower, Step
@@ -119,6 +119,7 @@ __all__ = [
     "BatchConverter",
     "Branch",
     "CompletedFunction",
+    "Criteria",
     "Criterion",
     "Distribution",
     "ForwardFollower",

@@ -1,6 +1,6 @@
-"""torch's losses by name."""
+"""torch's losses by name, and what a criterion may be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -17,9 +17,12 @@ from initsk.utils.words import reason_of
 LossFunction = TypeAliasType("LossFunction", Callable[[Any, Any], torch.Tensor])
 #: A loss function, or the name of one of torch's losses.
 Criterion = TypeAliasType("Criterion", LossFunction | str)
+#: A criterion, or one for each named head of the output; the loss is their sum.
+Criteria = TypeAliasType("Criteria", Criterion | Mapping[str, Criterion])
 
 _PREFIXES = ("torch.nn.", "nn.")
 _FUNCTION = "a function loss(output, y) such as torch.nn.MSELoss()"
+_ALLOWED = f"the name of one of torch's losses, {_FUNCTION}, a dict of names or functions by name of the head"
 #: torch's losses by their names.
 CRITERIA: dict[str, type[nn.Module]] = {name: getattr(loss, name) for name in loss.__all__}
 
@@ -82,17 +85,27 @@ def loss_function(criterion: Criterion) -> LossFunction:
     return function
 
 
-def check_criterion(criterion: Any, *others: str) -> None:
-    """Raise InvalidParameterError if a value is no criterion in a form that `loss_of` takes, or None.
-
-    The message says that `others` are allowed too.
+def check_criterion(criterion: Any) -> None:
+    """Raise InvalidParameterError if a value is no criterion, no dict of them by name of the head, and not None.
 
     Examples
     --------
     >>> check_criterion("CrossEntropyLoss")
+    >>> check_criterion({"kind": "CrossEntropyLoss", "size": nn.L1Loss()})
     """
-    if isinstance(criterion, str):
-        loss_function(criterion)
-    elif not (criterion is None or (callable(criterion) and not isinstance(criterion, type))):
-        allowed = ", ".join(["the name of one of torch's losses", _FUNCTION, *others])
-        raise InvalidParameterError(f"criterion={criterion!r} is not allowed ({allowed}, or None)")
+    if isinstance(criterion, Mapping):
+        is_allowed = bool(criterion) and all(
+            isinstance(name, str) and _is_criterion(part) for name, part in criterion.items()
+        )
+    else:
+        is_allowed = criterion is None or _is_criterion(criterion)
+    if not is_allowed:
+        raise InvalidParameterError(f"criterion={criterion!r} is not allowed ({_ALLOWED}, or None)")
+
+
+def _is_criterion(value: Any) -> bool:
+    """Return whether a value is a criterion; raise InvalidParameterError for the name of none."""
+    if isinstance(value, str):
+        loss_function(value)
+        return True
+    return callable(value) and not isinstance(value, type)

@@ -146,7 +146,9 @@ def test_heads_have_the_sum_of_their_baselines_and_targets_of_their_own(criterio
 
 
 def test_a_criterion_must_return_a_scalar():
-    with pytest.raises(ModuleError, match=r"returns shape \(\d+,\) \(allowed: the mean loss"):
+    with pytest.raises(
+        ModuleError, match=r"returns a value of shape \(\d+,\) and type float32 \(allowed: the mean loss"
+    ):
         diagnose(net(3), X, CLASSES, criterion=nn.CrossEntropyLoss(reduction="none"))
     with pytest.raises(InvalidParameterError, match="criterion="):
         diagnose(net(3), X, CLASSES, criterion="mse")

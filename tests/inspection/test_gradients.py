@@ -58,8 +58,8 @@ def test_gradients_are_those_of_the_given_criterion():
 @pytest.mark.parametrize(
     ("criterion", "words"),
     [
-        (lambda output, y: 1.0, "the criterion returns float"),
-        (lambda output, y: output, r"the criterion returns shape \(\d, 1\)"),
+        (lambda output, y: 1.0, "criterion <lambda> returns a value of type float"),
+        (lambda output, y: output, r"criterion <lambda> returns a value of shape \(\d, 1\)"),
         (lambda output, y: 1 / 0, "criterion <lambda> fails for output of shape .*division by zero"),
         ("CTCLoss", "criterion CTCLoss fails for output of shape .*input_lengths"),
     ],

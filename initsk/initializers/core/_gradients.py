@@ -19,13 +19,13 @@ from initsk.initializers.core._minibatches import Batches, pick
 from initsk.initializers.core._wrapper import Refinement
 from initsk.network import (
     BATCH_OR_INSTANCE_NORM_LAYERS,
-    Criterion,
+    Criteria,
     Network,
     ParameterSpec,
     check_criterion,
     compute_hooked,
     hooked_tensors,
-    loss_of,
+    mean_loss,
     run_as_written,
     run_module,
 )
@@ -97,7 +97,7 @@ class ScalingProblem:
     network: Network
     weights: dict[str, torch.Tensor]
     others: dict[str, torch.Tensor]
-    criterion: Criterion | None
+    criterion: Criteria | None
     connected: set[int] = field(default_factory=set)
     unchecked: dict[int, tuple[Point, Point, torch.Tensor]] = field(default_factory=dict)
 
@@ -122,16 +122,13 @@ class ScalingProblem:
         keywords = {key: pick(value, network, rows) for key, value in network.keywords.items()}
         target = pick(network.target, network, rows)
         output = run_module(network.module, inputs, keywords)
-        loss: Any = loss_of(output, target, self.criterion)
-        if not isinstance(loss, torch.Tensor) or loss.numel() != 1 or loss.is_complex():
-            shown = f"shape {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else type(loss).__name__
-            raise ModuleError(f"{self.owner}: the criterion gave a value of {shown} (allowed: one real number)")
+        loss = mean_loss(output, target, self.criterion, owner=self.owner)
         if not torch.isfinite(loss).all():
             raise ModuleError(
                 f"{self.owner}: the loss is {loss.item()}, not finite"
                 " (a base of smaller variance or scaled inputs may help)"
             )
-        return loss.reshape(())
+        return loss
 
     def gradient(self, loss: torch.Tensor, point: Point) -> Point:
         """Return the differentiable gradient by parameter, for the parameters that the loss depends on."""

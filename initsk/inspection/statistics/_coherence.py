@@ -11,7 +11,7 @@ import torch
 from initsk.exceptions import ModuleError
 from initsk.network import (
     Batch,
-    Criterion,
+    Criteria,
     borrowed,
     check_criterion,
     count_samples,
@@ -82,7 +82,7 @@ def gradient_coherence(
     X: Any,
     y: Any = None,
     *,
-    criterion: Criterion | None = None,
+    criterion: Criteria | None = None,
     training: bool = False,
     random_state: RandomState = 0,
 ) -> GradientCoherence:
