@@ -90,11 +90,23 @@ def shaped(X: np.ndarray, shape: tuple[int, ...], shape_in_file: tuple[int, ...]
     if prod(X.shape[1:]) != prod(shape):
         raise InvalidParameterError(f"--shape does not fit: the number of values of a sample is {prod(X.shape[1:])}")
     given = shape_in_file or X.shape[1:]
-    axes, wanted_axes = ([size for size in sizes if size != 1] for sizes in (given, shape))
-    if axes != wanted_axes and sorted(axes) == sorted(wanted_axes):
+    if not _keeps_axes(given, shape):
         sizes, wanted = (",".join(map(str, sizes)) for sizes in (given, shape))
         raise InvalidParameterError(
             f"--shape {wanted} would mix up the values of samples of the shape {sizes}; change the order of the axes in"
             " the file instead, such as X.transpose(0, 3, 1, 2) for images with the channels last"
         )
     return X.reshape(len(X), *shape)
+
+
+def _keeps_axes(given: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Return whether a shape of as many values only joins neighboring axes of another one, or divides single axes."""
+    axes, wanted_axes = ([size for size in sizes if size != 1] for sizes in (given, wanted))
+    ends, wanted_ends = (np.cumprod(sizes).tolist() for sizes in (axes, wanted_axes))
+    start, wanted_start = 0, 0
+    for end in sorted(set(ends) & set(wanted_ends)):
+        stop, wanted_stop = ends.index(end) + 1, wanted_ends.index(end) + 1
+        if stop - start > 1 and wanted_stop - wanted_start > 1:
+            return False
+        start, wanted_start = stop, wanted_stop
+    return True

@@ -17,7 +17,7 @@ from initsk.estimators._parameters import CONSTRAINTS
 from initsk.estimators._training_data import TrainingData
 from initsk.estimators._unknown_parameters import CLASSIFIER_ATTRIBUTES, explain_unknown_parameters
 from initsk.exceptions import InvalidParameterError
-from initsk.utils.labels import check_labels
+from initsk.utils.labels import check_given, check_labels, check_present
 from initsk.utils.validation import Constraint, real
 from initsk.utils.words import reason_of
 
@@ -191,6 +191,27 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         # Before the fitted attributes are read, so that an estimator that is not fitted raises NotFittedError.
         probabilities = self.predict_proba(X)
         return self._labels.predicted(probabilities, self.classes_)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of the labels that are predicted right.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            True labels, as in `fit`.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of the samples.
+
+        Returns
+        -------
+        float
+        """
+        check_given(self, y)
+        check_labels("y", y)
+        check_present("y", y)
+        return float(super().score(X, y, sample_weight))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

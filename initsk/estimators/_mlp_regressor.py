@@ -14,7 +14,7 @@ from initsk.estimators._mlp_net import MLPNetRegressor
 from initsk.estimators._number_targets import NumberTarget
 from initsk.estimators._parameters import CONSTRAINTS
 from initsk.estimators._unknown_parameters import REGRESSOR_ATTRIBUTES, explain_unknown_parameters
-from initsk.utils.labels import check_numbers, check_present
+from initsk.utils.labels import check_given, check_numbers, check_present
 from initsk.utils.validation import Constraint, boolean
 
 
@@ -114,6 +114,27 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         with self._settings():
             outputs = self._outputs(X).double().numpy()
         return self._target.decode(outputs)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the coefficient of determination, R², of the predictions.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True targets.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of the samples.
+
+        Returns
+        -------
+        float
+        """
+        check_given(self, y)
+        check_numbers("y", y)
+        check_present("y", y)
+        return float(super().score(X, y, sample_weight))
 
     def encode_target(self, y: Any, name: str = "y") -> np.ndarray:
         """Return the targets that the network learns: standardized with `standardize_target`.

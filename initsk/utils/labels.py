@@ -1,7 +1,7 @@
 """Checks of targets: which values can be classes, which are no numbers, and which are missing."""
 
 from decimal import Decimal
-from math import isnan
+from math import inf, isnan
 from numbers import Real
 from typing import Any
 
@@ -117,6 +117,19 @@ def check_present(name: str, y: Any) -> None:
         raise InvalidParameterError(reason)
 
 
+def check_given(estimator: Any, y: Any) -> None:
+    """Raise InvalidParameterError, in scikit-learn's words, if y is None.
+
+    Examples
+    --------
+    >>> check_given(object(), [0, 1])
+    """
+    if y is None:
+        raise InvalidParameterError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but the target y is None."
+        )
+
+
 def describe_absent(name: str, y: Any) -> str | None:
     """Return which targets are missing or infinite, and what to do; None if none is, or if y has no rows.
 
@@ -131,9 +144,8 @@ def describe_absent(name: str, y: Any) -> str | None:
         return None
     if values.dtype.kind == "V" or not values.ndim:
         return None
-    infinite = np.isinf(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
     return _describe_missing(name, _missing_in(values)) or _describe(
-        name, infinite, "infinite value", "; leave out these samples, or replace the values"
+        name, _infinite_in(values), "infinite value", "; leave out these samples, or replace the values"
     )
 
 
@@ -144,6 +156,14 @@ def _missing_in(values: np.ndarray) -> np.ndarray:
         known = [None if isinstance(value, Decimal) and value.is_nan() else value for value in values.ravel()]
         values = np.fromiter(known, object, len(known)).reshape(values.shape)
     return np.asarray(pd.isna(values), bool)
+
+
+def _infinite_in(values: np.ndarray) -> np.ndarray:
+    """Return which values are infinite, in an array of the same shape."""
+    if values.dtype.kind == "O":
+        found = [isinstance(value, Real | Decimal) and value in (inf, -inf) for value in values.ravel()]
+        return np.array(found, bool).reshape(values.shape)
+    return np.isinf(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
 
 
 def _refuse_missing(name: str, missing: np.ndarray) -> None:

@@ -171,6 +171,22 @@ def test_a_shape_that_mixes_up_the_axes_of_images_is_refused(networks, capsys, k
     assert "--shape 1,8,6 would mix up the values of samples of the shape 6,8" in shown
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.uint8])
+@pytest.mark.parametrize("shape", ["3,784", "3,28,28", "28,3,28", "56,42", "84,28", "1,3,784,1", "14,168", "3,2,14,28"])
+def test_a_shape_that_belongs_to_other_axes_is_refused_whatever_its_number_of_axes(networks, capsys, kind, shape):
+    np.savez("images.npz", X=np.ones((20, 28, 28, 3), kind), y=np.arange(20) % 2)
+    shown = error_of(capsys, "inspect", "my_networks.py:good", "--dataset", "images.npz", "--shape", shape)
+    assert f"--shape {shape} would mix up the values of samples of the shape 28,28,3" in shown
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.uint8])
+@pytest.mark.parametrize("shape", ["2352", "784,3", "28,84", "1,28,28,3", "7,4,28,3", "28,2,14,3", "4,7,84"])
+def test_a_shape_may_join_neighboring_axes_and_divide_single_ones(networks, capsys, kind, shape):
+    (networks / "any.py").write_text("from torch import nn\nnet = nn.Sequential(nn.Flatten(), nn.Linear(2352, 2))\n")
+    np.savez("images.npz", X=np.ones((20, 28, 28, 3), kind), y=np.arange(20) % 2)
+    assert run("inspect", "any.py:net", "--dataset", "images.npz", "--shape", shape) == 0
+
+
 def test_dates_are_named_with_what_to_do(networks, capsys):
     frame = pd.DataFrame({"a": np.arange(8.0), "day": pd.date_range("2024-01-31", periods=8), "y": np.arange(8) % 2})
     frame.to_csv("dates.csv", index=False)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import DataConversionWarning
 from sklearn.pipeline import make_pipeline
@@ -100,6 +101,32 @@ def test_a_target_that_is_absent_is_named_with_its_row_and_the_next_step(model, 
             learn(X, y)
     with pytest.raises(InvalidParameterError, match=f"y_val has 1 .* value; the first is in row 7; .*{step}"):
         model.fit(X, np.arange(len(X)) % 2.0, X_val=X, y_val=y)
+
+
+@pytest.mark.parametrize(
+    ("model", "y", "odd"),
+    [
+        (MLPClassifier((4,)), Y, [None, np.nan, np.inf, 1j, {}]),
+        (MLPClassifier((4,)), np.array(["a", "b", "c"])[Y], [None, np.nan, {}]),
+        (MLPRegressor((4,)), X[:, 0], [None, np.nan, np.inf, 1j, "1"]),
+    ],
+    ids=["numbers of classes", "names of classes", "numbers"],
+)
+def test_score_answers_what_no_target_can_be_as_fit_does(model, y, odd):
+    fitted = clone(model).set_params(max_epochs=1, random_state=0).fit(X, y)
+    odd_targets = [None]
+    for value in odd:
+        objects = pd.Series(y, dtype=object)
+        objects[6] = value
+        odd_targets += [objects, objects.to_numpy(), objects.tolist()]
+        if isinstance(value, float | complex) and y.dtype.kind != "U":
+            odd_targets.append(np.where(np.arange(len(y)) == 6, value, y))
+    for given in odd_targets:
+        with pytest.raises(ValueError, match="y") as of_fit:
+            model.fit(X, given)
+        with pytest.raises(InvalidParameterError) as of_score:
+            fitted.score(X, given)
+        assert str(of_score.value) == str(of_fit.value).strip()
 
 
 def test_nan_among_text_is_missing_and_no_class_in_any_container():
