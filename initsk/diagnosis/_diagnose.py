@@ -49,6 +49,8 @@ def diagnose(
     - *non-finite*: values of X or y, of layers, of gradients or of the loss are NaN or infinite; if X or y has such
       values, the finding names them, and there are no other findings;
     - *cut off*: a layer gets no gradient, although the loss depends on it;
+    - *broadcast loss*: the loss compares every output with every target, as a difference of the shapes (n, 1) and (n,)
+      does;
     - *symmetric*: units of a layer are copies of one another, and so are their gradients;
     - *large weights*: the weights of a layer are more than five times as large as recommended;
     - *small gradient*, *large gradient*: the gradient that distinguishes samples, `GradientCoherence.size`, is too

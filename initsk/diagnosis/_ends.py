@@ -7,6 +7,7 @@ import torch
 
 from initsk.diagnosis._audit_inputs import unscaled_inputs
 from initsk.diagnosis._audit_subject import Flagged
+from initsk.diagnosis._broadcast import pairs_in_loss
 from initsk.diagnosis._objective import Objective, are_probabilities, score_axis
 from initsk.exceptions import InitskError
 from initsk.inspection import Finding
@@ -21,7 +22,7 @@ _KEEPING = ("reshape", "dropout")
 def find_at_ends(
     model: Model, graph: NetworkGraph, objective: Objective, batch: Batch, target: Any, seed: int
 ) -> Iterator[Finding]:
-    """Find unscaled inputs, and outputs that are probabilities or cannot be negative where the loss takes logits.
+    """Find unscaled inputs, a loss of all pairs, and outputs that do not fit a loss of logits.
 
     Parameters
     ----------
@@ -35,6 +36,7 @@ def find_at_ends(
         Of what the module draws.
     """
     yield from unscaled_inputs(graph, batch.inputs or batch.keywords)
+    yield from Flagged("", "broadcast loss", pairs_in_loss(model, objective, batch, seed), "loss").findings()
     scores = _scores_as_logits(model, objective, batch, target, seed)
     if scores is None:
         return

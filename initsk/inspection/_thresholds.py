@@ -49,6 +49,8 @@ THRESHOLDS: Mapping[str, Mapping[str, Threshold]] = {
     "non-finite": {"": Threshold(0.0)},
     # Number of values of a layer that get no gradient, although the loss depends on them.
     "cut off": {"": Threshold(0.0)},
+    # Number of targets that the loss compares with each output.
+    "broadcast loss": {"": Threshold(1.0)},
     # Share of units that equal another unit. Random draws have none; equal units stay equal (Goodfellow, Bengio and
     # Courville 2016, section 8.4).
     "symmetric": {"": Threshold(0.5, inclusive=True)},

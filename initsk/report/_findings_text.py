@@ -29,6 +29,9 @@ _EVIDENCE: dict[tuple[str, str], str | tuple[str, str]] = {
                        "{n} values of {layer} stay as they are, because the optimizer does not have them."),
     ("symmetric", "activations"):
         message("{share:.0%} of the units of {layer} are copies of other units, and training does not change that."),
+    ("broadcast loss", "loss"):
+        message("The loss compares each output with all targets of the batch instead of its own one, because the shapes"
+                " of outputs and targets differ: the network learns the mean of the targets."),
     ("large weights", "weights"): message("The weights of {layer} are {number} times as large as recommended."),
     ("small gradient", "gradients"):
         message("The gradient that distinguishes samples has a size of {number}: too small to learn from."),
@@ -122,6 +125,9 @@ _ADVICE = {
         message("give the parameters of the layer to the optimizer, or set their requires_grad to False"),
     message("unused"): message("nothing to do if this is meant, as for an auxiliary output; otherwise call the layer"),
     message("symmetric"): message("draw the weights at random: units with equal weights cannot learn different things"),
+    message("broadcast loss"):
+        message("give output and y the same shape: y[:, None] for an output of one column, or output.squeeze(-1) in the"
+                " loss"),
     message("large weights"):
         message("draw the weights with a recommended initializer: initializer=\"auto\", or initialize(network)"),
     message("small gradient"):

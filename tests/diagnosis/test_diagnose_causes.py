@@ -193,3 +193,74 @@ def test_these_findings_survive_saving():
     restored = pickle.loads(pickle.dumps(diagnosis))
     assert restored.findings().equals(diagnosis.findings())
     assert np.isfinite(restored.score)
+
+
+NUMBERS = (XT[:, :32].sum(1) - XT[:, 32:].sum(1)) / XT.sum(1).std()
+
+
+def squared(output, y):
+    return ((output - y) ** 2).mean()
+
+
+class Squared(nn.Module):
+    def forward(self, output, y):
+        return torch.mean(torch.square(torch.sub(y, output)))
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size")
+@pytest.mark.parametrize(
+    ("make", "y", "criterion"),
+    [
+        (lambda: network(1), NUMBERS, squared),
+        (lambda: network(1), NUMBERS, Squared()),
+        (lambda: network(1), NUMBERS, nn.functional.mse_loss),
+        (lambda: network(1), NUMBERS, lambda output, y: nn.SmoothL1Loss(reduction="sum")(output, y) / len(y) ** 2),
+        (lambda: network(1, nn.Flatten(0)), NUMBERS[:, None], squared),
+        (lambda: network(1), NUMBERS[:, None], lambda output, y: squared(output.squeeze(-1), y)),
+        (lambda: Named(), {"one": NUMBERS}, {"one": squared}),
+    ],
+)
+def test_a_loss_that_compares_every_output_with_every_target_is_found(make, y, criterion):
+    # All batches have this size.
+    diagnosis = diagnose(make(), XT, y, criterion=criterion, batch_size=120, max_samples=240, **FAST)
+    assert value_of(diagnosis, "broadcast loss") == 120
+
+
+def test_a_loss_that_compares_every_output_with_every_target_is_the_cause_that_the_answer_names():
+    inputs = batch(200, 64)
+    diagnosis = diagnose(network(1), inputs, inputs[:, 0], criterion=squared)
+    assert not diagnosis.will_train
+    assert diagnosis.findings()["kind"].iloc[0] == "broadcast loss"
+    assert "each output with all targets of the batch" in diagnosis.answer()
+    assert "Next step: give output and y the same shape: y[:, None]" in diagnosis.answer()
+    assert diagnose(network(1), inputs, inputs[:, :1], criterion=squared).will_train
+
+
+@pytest.mark.parametrize(
+    ("make", "y", "criterion"),
+    [
+        (lambda: network(1), NUMBERS[:, None], squared),
+        (lambda: network(1), NUMBERS, lambda output, y: squared(output.squeeze(-1), y)),
+        (lambda: network(1), NUMBERS, lambda output, y: squared(output, y[:, None])),
+        (lambda: network(1, nn.Flatten(0)), NUMBERS, squared),
+        (lambda: network(3), XT[:, :3], lambda output, y: squared(output * torch.tensor([1.0, 2.0, 3.0]), y)),
+        # All pairs of samples, for a loss of ranks.
+        (
+            lambda: network(1),
+            NUMBERS,
+            lambda output, y: torch.relu(1 - (output - output.T) * torch.sign(y[:, None] - y)).mean(),
+        ),
+        (lambda: network(1), NUMBERS, None),
+    ],
+)
+def test_a_loss_that_compares_each_output_with_its_target_is_no_finding(make, y, criterion):
+    assert value_of(diagnose(make(), XT, y, criterion=criterion, batch_size=20, **FAST), "broadcast loss") is None
+
+
+class Named(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = network(1)
+
+    def forward(self, x):
+        return {"one": self.layers(x)}
