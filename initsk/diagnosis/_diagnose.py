@@ -70,8 +70,9 @@ def diagnose(
     trial has killed; *unused*, layers that the loss does not depend on; *left out*, layers that the optimizer does not
     have; and *too deep*, more layers than six depth scales of `initsk.theory.MeanField`.
 
-    A network whose loss is below the target before the first step is already trained. The answer says so, and the
-    report has no learning rates.
+    A network whose loss is below the target before the first step is already trained, or, in an
+    autoencoder or a denoiser, it may pass on inputs that are close to the targets. The answer says so, and the report
+    has no learning rates.
 
     Parameters
     ----------

@@ -64,6 +64,9 @@ class Diagnosis(Reported):
         Whether the score is at least 0.5.
     is_trained : bool
         Whether the loss is below `target` times the baseline loss before the first step.
+    inputs_reach_target : bool
+        Whether the inputs, as outputs, have a loss below `target` times the baseline loss, as for an autoencoder or a
+        denoiser.
     lr : float
         Learning rate of the training; if groups of parameters have different ones, that of the first group whose rate
         is above 0.
@@ -117,6 +120,11 @@ class Diagnosis(Reported):
     def is_trained(self) -> bool:
         """Whether the loss is below `target` times the baseline loss before the first step."""
         return self.measurements.relative_loss < self.target
+
+    @property
+    def inputs_reach_target(self) -> bool:
+        """Whether the inputs, as outputs, have a loss below `target` times the baseline loss."""
+        return self.measurements.loss_of_inputs < self.target * self.measurements.baseline_loss
 
     @property
     def exit_code(self) -> int:

@@ -26,6 +26,8 @@ class Measurements:
         Agreement of the gradients of two halves of the samples.
     baseline_loss : float
         Loss of the best constant prediction, NaN for a loss that is not known.
+    loss_of_inputs : float
+        Loss of the inputs as outputs, NaN if it is not known.
     depth : DepthBudget or None
         Depth relative to the depth scales of mean field theory; None if the network is not a plain chain of layers.
     of_ends : tuple of Finding
@@ -35,6 +37,7 @@ class Measurements:
     summary: inspection.ActivationSummary
     coherence: inspection.GradientCoherence
     baseline_loss: float
+    loss_of_inputs: float = nan
     depth: DepthBudget | None = None
     of_ends: tuple[inspection.Finding, ...] = ()
 

@@ -156,6 +156,28 @@ def baseline_loss(objective: Objective, module: nn.Module, batches: list[Batch],
     return known if isfinite(known) else _searched(objective, module, batches)
 
 
+def loss_of_inputs(objective: Objective, module: nn.Module, batches: list[Batch], seed: int) -> float:
+    """Return the loss of the inputs as outputs, NaN if the targets have another shape.
+
+    It is low in an autoencoder or a denoiser, where a network that passes its inputs on has a low loss before training.
+    """
+    if not all(_has_targets_like_inputs(batch) for batch in batches):
+        return nan
+    of_scores = replace(objective, output=None)
+    with preserve_state(module, training=False, gradients=False, seed=seed):
+        try:
+            losses = [float(of_scores.loss(batch.inputs[0], batch.target, batch.data)) for batch in batches]
+        except ModuleError:  # the criterion takes an output of another form
+            return nan
+    return float(np.average(losses, weights=[batch.n_samples for batch in batches]))
+
+
+def _has_targets_like_inputs(batch: Batch) -> bool:
+    parts = [*batch.inputs, *batch.keywords.values(), batch.target]
+    are_numbers = all(isinstance(part, torch.Tensor) and part.is_floating_point() for part in parts)
+    return are_numbers and len(batch.inputs) == 1 and len(parts) == 2 and parts[0].shape == parts[1].shape
+
+
 def gives_loss(module: nn.Module, batch: Batch, seed: int) -> bool:
     """Return whether the module's output has a loss of its own."""
     with preserve_state(module, training=False, gradients=False, seed=seed):

@@ -14,7 +14,7 @@ from initsk.diagnosis._ends import find_at_ends
 from initsk.diagnosis._features import Question, TrialValues, features_at_start
 from initsk.diagnosis._fit_schedule import FitSchedule, schedule_of_fit
 from initsk.diagnosis._measurements import Measurements, measure_coherence, measure_layers
-from initsk.diagnosis._objective import Objective, baseline_loss, gives_loss
+from initsk.diagnosis._objective import Objective, baseline_loss, gives_loss, loss_of_inputs
 from initsk.diagnosis._optimizers import OptimizerPlan
 from initsk.diagnosis._options import BUDGET, DEFAULTS
 from initsk.diagnosis._samples import BATCH_SIZE, Samples, draw_batches
@@ -157,7 +157,8 @@ class TrainingSetup:
         summary = measure_layers(
             self.model, self.clock.measured(self.batches), self.objective, self.seed, with_weights=with_weights
         )
-        found = Measurements(summary, self.coherence(), self.baseline_loss)
+        of_inputs = loss_of_inputs(self.objective, self.model.module, self.batches, self.seed)
+        found = Measurements(summary, self.coherence(), self.baseline_loss, of_inputs)
         graph = self._graph() if with_weights else None
         if graph is None:
             return found
@@ -354,10 +355,8 @@ def _set_up(
     if not has_targets(X, y) and options["criterion"] is None and not gives_loss(module, samples.first(1)[0], seed):
         refuse(owner, ["y=None is not allowed (the targets of the loss, criterion=, or an output with a loss)"])
     budget = options["budget"] or schedule.n_steps or BUDGET
-    return TrainingSetup(
-        model, samples, objective, plan, budget,
-        options["target"], trial_steps, max_samples, seed, clock,
-    )  # fmt: skip
+    target = options["target"]
+    return TrainingSetup(model, samples, objective, plan, budget, target, trial_steps, max_samples, seed, clock)
 
 
 def measure_trials(

@@ -73,20 +73,25 @@ def _if_cut_short(result: Diagnosis) -> list[str]:
     ]
 
 
-def sentence_of_trained() -> str:
+def sentence_of_trained(result: Diagnosis) -> str:
     """Return the sentence on a network whose loss is low enough before the first step."""
+    if result.inputs_reach_target:
+        return _(
+            "The loss is below the target before the first step: the network is already trained, or it passes on its"
+            " inputs, which are close to the targets. A lower target asks for more."
+        )
     return _("The network is already trained: its loss is below the target before the first step.")
 
 
 def _answer_of_trained(result: Diagnosis, findings: pd.DataFrame) -> str:
     """Return the answer for such a network: no rate is needed, but a training may raise its loss."""
     if not findings["decides"].any():
-        return f"{sentence_of_trained()} {_noted(findings)}"
+        return f"{sentence_of_trained(result)} {_noted(findings)}"
     verdict = _(
         "If it is trained further, its loss will probably not stay below the target (score {score:.2f}).",
         score=result.score,
     )
-    return " ".join([sentence_of_trained(), verdict, *_reason_and_advice(findings)])
+    return " ".join([sentence_of_trained(result), verdict, *_reason_and_advice(findings)])
 
 
 def _reason_and_advice(findings: pd.DataFrame) -> list[str]:

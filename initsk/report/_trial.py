@@ -68,7 +68,7 @@ def _rates(diagnosis: Diagnosis) -> Section:
 def answer_of_rates(diagnosis: Diagnosis) -> str:
     """Return in a sentence or two at which learning rates the network would train, or that it is already trained."""
     if diagnosis.is_trained:
-        return sentence_of_trained()
+        return sentence_of_trained(diagnosis)
     answer = _answer_of_range(diagnosis)
     if not diagnosis.is_time_up:
         return answer

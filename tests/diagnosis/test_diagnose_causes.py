@@ -121,6 +121,37 @@ def test_a_network_that_is_trained_is_said_to_be_trained(fitted):
     assert "already trained" not in str(unfitted)
 
 
+class Denoiser(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.change = network(64)
+
+    def forward(self, x):
+        return x + 0.1 * self.change(x)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+@pytest.mark.parametrize("inputs", [XT, batch(200, 64)], ids=["from 0 to 1", "standardized"])
+def test_a_new_network_that_passes_on_inputs_close_to_the_targets_is_not_said_to_be_trained(noise, inputs):
+    noisy = inputs + noise * batch(len(inputs), 64)
+    diagnosis = diagnose(build(Denoiser), noisy, inputs, **FAST)
+    assert diagnosis.is_trained
+    assert diagnosis.inputs_reach_target
+    for answer in (str(diagnosis), answer_of_rates(diagnosis)):
+        assert TRAINED not in answer
+        assert "it passes on its inputs, which are close to the targets. A lower target asks for more." in answer
+    assert "meneruskan masukannya" in diagnosis.to_markdown(language="id")
+    more = diagnose(build(Denoiser), noisy, inputs, target=1e-5, **FAST)
+    assert not more.is_trained
+
+
+def test_inputs_of_another_shape_or_far_from_the_targets_do_not_reach_the_target():
+    inputs = batch(200, 64)
+    assert not diagnose(build(Denoiser), inputs, -inputs, **FAST).inputs_reach_target
+    assert not diagnose(network(10), XT, YT, **FAST).inputs_reach_target
+    assert not diagnose(network(1), inputs, inputs[:, :1], **FAST).inputs_reach_target
+
+
 def test_a_rate_that_destroys_what_was_learned_is_named(fitted):
     diagnosis = diagnose(fitted, X, Y, lr=30.0)
     assert not diagnosis.will_train
