@@ -13,7 +13,7 @@ from torch import nn
 from initsk.exceptions import InvalidParameterError
 from initsk.network import get_criterion
 from initsk.utils.columns import describe_not_numeric, has_dates
-from initsk.utils.labels import check_numbers
+from initsk.utils.labels import check_numbers, check_present
 
 _LABELS = (
     "allowed: whole numbers 0, 1, ..., a number for each output of the module; make them of other labels with"
@@ -31,7 +31,8 @@ def net_targets(net: Any, y: Any) -> Any:
     Raises
     ------
     InvalidParameterError
-        If the labels are no whole numbers, or are negative, or if the targets of a regression are no numbers.
+        If labels are no whole numbers, or negative, if the targets of a regression are no numbers, or if targets are
+        missing among Python objects.
 
     Examples
     --------
@@ -44,6 +45,8 @@ def net_targets(net: Any, y: Any) -> Any:
         return y
     if isinstance(net, skorch.NeuralNetRegressor) and not isinstance(y, torch.Tensor):
         check_numbers("y", y)
+        if np.asarray(y).dtype == object:
+            check_present("y", y)
     learns_classes = _learns_classes(net)
     if not learns_classes and not isinstance(net, skorch.NeuralNetBinaryClassifier):
         return y
@@ -62,6 +65,8 @@ def net_targets(net: Any, y: Any) -> Any:
 
 def _class_numbers(net: Any, values: np.ndarray) -> np.ndarray:
     """Return labels as numbers of classes, or raise InvalidParameterError if they are none."""
+    if values.dtype == object:
+        check_present("y", values)
     numbers = _whole_numbers(values)
     ignored = getattr(net, "criterion__ignore_index", getattr(net.criterion, "ignore_index", -100))
     wrong = numbers[(numbers < 0) & (numbers != ignored)]

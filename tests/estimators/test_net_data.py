@@ -231,3 +231,13 @@ def test_a_column_of_labels_trains_a_binary_net_as_a_vector_does():
     with pytest.warns(DataConversionWarning):
         column = binary(labels[:, None])
     np.testing.assert_array_equal(column, binary(labels))
+
+
+@pytest.mark.parametrize("missing", [None, pd.NA])
+@pytest.mark.parametrize("convert", [np.asarray, list, pd.Series])
+@pytest.mark.parametrize("make", [partial(net, criterion=nn.CrossEntropyLoss), partial(net, NeuralNetRegressor)])
+def test_a_missing_target_among_objects_is_named_with_its_row(make, convert, missing):
+    y = Y.astype(object)
+    y[3] = missing
+    with pytest.raises(InvalidParameterError, match="y has 1 missing value; the first is in row 4; leave out"):
+        make().fit(X, convert(y))
