@@ -87,10 +87,11 @@ def test_other_kinds_of_searches():
     assert ComparisonResult.from_search(lists).runs["lr"].unique().tolist() == ["", "0.1"]
 
 
-def test_a_search_that_varies_initializers_beside_the_compared_parameter_is_refused():
+def test_a_search_that_varies_initializers_beside_the_compared_parameter():
     search = GridSearchCV(CLF, {"initializer": ["zeros", "he_normal"], "lr": [0.001, 0.02]}, cv=3).fit(X, Y)
-    with pytest.raises(InvalidParameterError, match="compare the values of initializer"):
-        ComparisonResult.from_search(search, parameter="lr")
+    result = ComparisonResult.from_search(search, parameter="lr")
+    assert result.initializers == ["0.001", "0.02"]
+    assert result.runs["param_initializer"].unique().tolist() == ["zeros", "he_normal"]
 
 
 def test_a_search_with_several_scorers():

@@ -30,7 +30,6 @@ from initsk.comparison.execution._scoring import (
     single_scorers,
     warn_of_missing_scores,
 )
-from initsk.comparison.results._intake import check_settings
 from initsk.comparison.results._result import ComparisonResult
 from initsk.comparison.storage._identity import hardware, identify
 from initsk.comparison.storage._store import open_store
@@ -176,7 +175,6 @@ def compare_initializers(
     if random_state is None and store is not None:
         raise InvalidParameterError("random_state=None draws another seed in every call, but a store needs the same")
     candidates = make_candidates(builder, initializers, grid)
-    check_settings(candidates)
     has_classes = is_classifier(estimator)
     X, y = as_arrays(X, y, builder.matrix_types)
     X_val, y_val = as_arrays(X_val, y_val, builder.matrix_types)

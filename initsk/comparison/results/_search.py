@@ -8,7 +8,6 @@ from initsk.comparison.design._bounds import score_bounds
 from initsk.comparison.design._candidates import Candidate, shown, without_addresses
 from initsk.comparison.design._model_builder import takes_initializer
 from initsk.comparison.design._runs import RunKey
-from initsk.comparison.results._intake import check_settings
 from initsk.comparison.results._records import RunRecord, make_frames
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import initializer_name
@@ -34,7 +33,6 @@ def tables_of_search(
     params = [results["params"][row] for row in rows]
     names = [other for other in dict.fromkeys(key for given in params for key in given) if other != name]
     candidates = [_candidate(given, name, [other for other in names if not _is_seed(other)]) for given in params]
-    check_settings(candidates)
     seeds = [tuple(shown(value) for key, value in given.items() if _is_seed(key)) for given in params]
     repeats = {seed: repeat for repeat, seed in enumerate(dict.fromkeys(seeds))}
     ratio = _val_ratio(search) if val_ratio is None else val_ratio
