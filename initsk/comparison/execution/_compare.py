@@ -36,6 +36,7 @@ from initsk.comparison.storage._store import open_store
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import InitializerLike
 from initsk.text import brief
+from initsk.utils.precision import describe_not_finite
 from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.torch_settings import outside_of_contexts
 from initsk.utils.validation import Constraint, allow, boolean, check_parameters, integer, optional, thread_count
@@ -209,8 +210,12 @@ def compare_initializers(
         result = plan.carry_out(settings, n_jobs, opened, progress)
     warn_of_missing_scores(result.runs, failing, stacklevel=2)
     if not (result.runs["status"] == "ok").any():
-        first = result.runs["reason"].iloc[0]
-        message = f"no run gave a score (number of runs: {len(result.runs)}); reason of the first: {brief(first)}"
+        first = brief(result.runs["reason"].iloc[0])
+        message = f"no run gave a score (number of runs: {len(result.runs)}); reason of the first: {first}"
+        if any(kind in first for kind in ("NaN", "infinity")):
+            # A run knows neither the columns of the data nor the rows of other parts.
+            parts = [describe_not_finite(whole.X), describe_not_finite(whole.X_val, "X_val")]
+            message = "; ".join([message, *filter(None, parts)])
         warnings.warn(message, FitFailedWarning, stacklevel=2)
     return result
 
