@@ -33,6 +33,17 @@ def visible(text: str, *, lines: bool = False) -> str:
     return "".join(letter if letter in kept or _has_glyph(letter) else _escape(letter) for letter in text)
 
 
+def without_addresses(text: str) -> str:
+    """Return text without the addresses of objects in memory, which differ in every process.
+
+    Examples
+    --------
+    >>> without_addresses("<f at 0x7f3a> is not allowed (allowed: 0x1F)")
+    '<f> is not allowed (allowed: 0x1F)'
+    """
+    return re.sub(r" at 0x[0-9a-fA-F]+| 0x[0-9a-fA-F]{6,}", "", text)
+
+
 def number_text(value: float, digits: int = 4) -> str:
     """Return a finite number with so many digits after the point, or from 1000 on with four significant digits.
 

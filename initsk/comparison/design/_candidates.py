@@ -1,7 +1,6 @@
 """The candidates of a comparison: each value under its label, at every setting of the grid."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -13,6 +12,7 @@ from typing_extensions import TypeAliasType
 from initsk.comparison.design._model_builder import ModelBuilder
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import Initializer, get_initializer, initializer_name
+from initsk.text import without_addresses
 from initsk.utils.words import encodable
 
 #: The values of each parameter.
@@ -141,24 +141,20 @@ def name_or_repr(value: Any) -> str:
     ('len', '[1]')
     """
     name = getattr(value, "__name__", None)
-    return name if isinstance(name, str) else without_addresses(repr(value))
+    return name if isinstance(name, str) else storable(repr(value))
 
 
-def without_addresses(text: str) -> str:
-    r"""Return text on one line that can be encoded, without the addresses of objects, which differ in every process.
+def storable(text: str) -> str:
+    r"""Return text on one line that stores can hold and that is the same in every process: without addresses.
 
     Examples
     --------
-    >>> without_addresses("<f at 0x7f3a>,\n  b")
+    >>> storable("<f at 0x7f3a>,\n  b")
     '<f>, b'
     """
-    return " ".join(_without_addresses(text).split())
+    return " ".join(without_addresses(encodable(text)).split())
 
 
-def lines_without_addresses(text: str) -> str:
-    """Return text as `without_addresses` does, with its lines and their indentation."""
-    return "\n".join(map(_without_addresses, text.splitlines()))
-
-
-def _without_addresses(text: str) -> str:
-    return re.sub(r"( at)? 0x[0-9a-fA-F]+", "", encodable(text))
+def storable_lines(text: str) -> str:
+    """Return text as `storable` does, with its lines and their indentation."""
+    return "\n".join(without_addresses(encodable(line)) for line in text.splitlines())

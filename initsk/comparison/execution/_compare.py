@@ -14,7 +14,7 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.exceptions import FitFailedWarning
 
 from initsk.comparison.design._bounds import score_bounds
-from initsk.comparison.design._candidates import Grid, make_candidates, shown, without_addresses
+from initsk.comparison.design._candidates import Grid, make_candidates, shown, storable
 from initsk.comparison.design._data import Target, as_arrays, check_data, class_shares, split_data
 from initsk.comparison.design._described import describe_parameters
 from initsk.comparison.design._effect import check_effect
@@ -200,7 +200,7 @@ def compare_initializers(
     if has_classes:
         settings["classes"] = class_shares(whole.y)
     if cv is not None:
-        settings["cv"] = without_addresses(repr(cv))
+        settings["cv"] = storable(repr(cv))
     if scoring is not None:
         settings["scoring"] = shown(scoring)
     elif has_classes or is_regressor(estimator):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from initsk.comparison.design._candidates import Candidate, without_addresses
+from initsk.comparison.design._candidates import Candidate, storable
 from initsk.comparison.design._runs import RunKey, Task
 from initsk.comparison.execution._monitor import DRAWN, LayerMeasurements
 from initsk.inspection import PackedBins, histograms_frame, statistics_frame
@@ -95,7 +95,7 @@ class RunRecord:
 
     def fail(self, status: str, reason: str) -> "RunRecord":
         """Set a status and its reason, and the scores to NaN."""
-        self.status, self.reason = status, without_addresses(reason)
+        self.status, self.reason = status, storable(reason)
         self.scores = dict.fromkeys(self.scores, nan)
         return self
 
@@ -107,7 +107,7 @@ class RunRecord:
         if len(missing) == len(scores):
             self.fail("failed", next(iter(found.values()), "there is no score"))
         elif missing:
-            self.reason = without_addresses("; ".join(f"{name}: {reason}" for name, reason in found.items()))
+            self.reason = storable("; ".join(f"{name}: {reason}" for name, reason in found.items()))
 
     def add_layers(self, phase: str, epoch: int, layers: LayerMeasurements) -> None:
         """Add the measurements of one moment."""

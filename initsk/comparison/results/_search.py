@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from initsk.comparison.design._bounds import score_bounds
-from initsk.comparison.design._candidates import Candidate, shown, without_addresses
+from initsk.comparison.design._candidates import Candidate, shown, storable
 from initsk.comparison.design._model_builder import takes_initializer
 from initsk.comparison.design._runs import RunKey
 from initsk.comparison.results._records import RunRecord, make_frames
@@ -47,7 +47,7 @@ def tables_of_search(
     ]
     scorers = {name: search.scorer_[name] if search.multimetric_ else search.scorer_ for name in scores}
     settings = {
-        "estimator": without_addresses(repr(search.estimator)), "parameter": name, "search": type(search).__name__,
+        "estimator": storable(repr(search.estimator)), "parameter": name, "search": type(search).__name__,
         "n_repeats": len(repeats), "n_planned": len(records), "scoring": scores[0] if search.multimetric_ else None,
         "score_bounds": score_bounds(scorers, search.estimator),
     }  # fmt: skip
