@@ -2,13 +2,14 @@
 
 from sklearn.exceptions import ConvergenceWarning
 
-from initsk.text import visible
+from initsk.text import visible, without_addresses
 
 
 class InitskError(Exception):
     r"""Base class of initsk's errors.
 
-    Names in a message may hold characters that a terminal obeys; the message shows them as escapes.
+    Names in a message may hold characters that a terminal obeys; the message shows them as escapes. Objects are shown
+    without their addresses in memory.
 
     Examples
     --------
@@ -17,7 +18,7 @@ class InitskError(Exception):
     """
 
     def __str__(self) -> str:
-        return visible(super().__str__(), lines=True)
+        return visible(without_addresses(super().__str__()), lines=True)
 
 
 class InvalidParameterError(InitskError, ValueError):

@@ -1,6 +1,8 @@
 """Text that is safe to show: in terminals, pages and pictures, and in messages."""
 
 import re
+from collections.abc import Sequence
+from itertools import zip_longest
 from unicodedata import category
 
 # Characters without a glyph that Python counts as printable: fillers, joiners and variation selectors.
@@ -31,6 +33,17 @@ def visible(text: str, *, lines: bool = False) -> str:
         return str(text)
     kept = "\n\t" if lines else ""
     return "".join(letter if letter in kept or _has_glyph(letter) else _escape(letter) for letter in text)
+
+
+def without_addresses(text: str) -> str:
+    """Return text without the addresses of objects in memory, which differ in every process.
+
+    Examples
+    --------
+    >>> without_addresses("<f at 0x7f3a> is not allowed (allowed: 0x1F)")
+    '<f> is not allowed (allowed: 0x1F)'
+    """
+    return re.sub(r" at 0x[0-9a-fA-F]+| 0x[0-9a-fA-F]{6,}", "", text)
 
 
 def number_text(value: float, digits: int = 4) -> str:
@@ -89,6 +102,33 @@ def shortened(text: str, length: int, tail: int | None = None) -> str:
         return text
     tail = (length - 1) // 2 if tail is None else tail
     return f"{text[: length - 1 - tail]}…{text[len(text) - tail :]}"
+
+
+def distinct(names: Sequence[str], length: int) -> list[str]:
+    """Shorten names so that different names stay different: as many as possible.
+
+    The end of a name that stays is half of `length`, or as much longer or shorter as this needs. Of names that are
+    equal at both ends, the part is shown in which they differ.
+
+    Examples
+    --------
+    >>> distinct(["encoder.layers.0.linear1", "encoder.layers.1.linear1"], 16)
+    ['encode…0.linear1', 'encode…1.linear1']
+    >>> distinct(["encoder.layers.0.attention.output.norm", "encoder.layers.1.attention.output.norm"], 12)
+    ['…ers.0.atte…', '…ers.1.atte…']
+    """
+    half, whole = (length - 1) // 2, length - 1
+    # A beginning of one or two letters means nothing: keep more, or none.
+    tails = [*range(half, whole - 2), whole, *range(half - 1, -1, -1)]
+    candidates = ([shortened(name, length, tail) for name in names] for tail in tails)
+    short = max(candidates, key=lambda candidate: len(set(candidate)))
+    for text in {text for text in short if short.count(text) > 1}:
+        alike = {i: visible(name) for i, name in enumerate(names) if short[i] == text}
+        letters = enumerate(zip_longest(*alike.values()))
+        start = next((place for place, each in letters if len(set(each)) > 1), 0) - length // 3
+        for i, name in alike.items() if start > 0 else ():
+            short[i] = f"…{shortened(name[start:], length - 1, 0)}"
+    return short
 
 
 def brief(text: str, length: int = 4000) -> str:

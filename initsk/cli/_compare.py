@@ -24,7 +24,7 @@ from initsk.comparison import ComparisonInterrupted, ComparisonResult, compare_i
 from initsk.comparison.results import error_name, grid_columns, grid_names, missing_runs, score_names
 from initsk.estimators import MLPClassifier, MLPRegressor
 from initsk.exceptions import InitskError, InvalidParameterError, StoreError
-from initsk.report import answer_of, name_of_baseline
+from initsk.report import answer_of, describe_not_beating, name_of_baseline
 from initsk.text import number_text
 
 _ABOUT_STORE = "with --store FILE, the same command would continue from there"
@@ -170,7 +170,8 @@ def _print_ranking(result: ComparisonResult) -> None:
     ranking = ranking.rename(columns=grid_names(grid_columns(runs)))
     forms = {"lr": _whole(), "n_needed": _whole("no number suffices"), "epochs_to_target": _whole("never")}
     table = table_text(ranking, float_format=number_text, formatters=forms)
-    show("\n\n".join([answer_of(result), _score_and_baseline(result, names), table]))
+    parts = [answer_of(result), _score_and_baseline(result, names), describe_not_beating(result), table]
+    show("\n\n".join(filter(None, parts)))
 
 
 def _score_and_baseline(result: ComparisonResult, names: list[str]) -> str:

@@ -10,6 +10,7 @@ from initsk.cli._checks import check_classes
 from initsk.cli._samples import Samples
 from initsk.comparison.design import hold_out
 from initsk.exceptions import InvalidParameterError
+from initsk.utils.columns import text_among_numbers
 from initsk.utils.labels import has_majority
 from initsk.utils.validation import unknown_name
 from initsk.utils.words import counted
@@ -127,4 +128,6 @@ def describe_task(y: np.ndarray, regression: bool) -> str:
         return f"{found} (--task classification takes whole numbers for classes)" if are_whole else found
     if y.dtype.kind in "iuf" and n_values > _FEW_CLASSES:
         return f"the target has {n_values} whole numbers: classes (--task regression takes them for numbers to predict)"
+    if text := text_among_numbers(y):
+        return f"nearly all values of the target are numbers, but {text}: classes"
     return ""

@@ -25,7 +25,7 @@ from initsk.displays._style import (
 from initsk.displays._texts import percent, text_width
 from initsk.inspection import pool_histograms, signal_rows
 from initsk.language import message, translate
-from initsk.text import shortened
+from initsk.text import distinct
 from initsk.utils.validation import check_parameters, each_of, one_of, refuse
 from initsk.utils.words import counted
 
@@ -39,6 +39,8 @@ _EXPLODED = 1e6
 # A density axis goes up to this many times the highest density, or as far as notes need, on this share at most.
 _ABOVE = 20
 _MOST_NOTES = 0.6
+# Letters of the name beside a row; the names of known initializers stay whole.
+_MAX_NAME, _MIN_NAME = 24, 16
 _NEEDED = ("initializer", "phase", "epoch", "layer")
 
 
@@ -172,7 +174,8 @@ class ActivationGridDisplay(Display):
         # Rows of one column have one axis; only the lowest one has its numbers, unless the picture has room for all.
         is_grid = outer_of["bottom"].to_numpy().reshape(shape)[:-1].sum() == 0
         sides = outer_of.to_dict("records")
-        has_room = self._has_room_for_density(rows)
+        titles, names = distinct(self.layers, 30), self._names_that_fit(rows)
+        has_room = self._has_room_for_density(names)
         free = self._room_above(rows)
         for (i, j), outer in zip(np.ndindex(shape), sides, strict=True):
             one, layer = self.axes_[i, j], self.layers[j]
@@ -180,25 +183,32 @@ class ActivationGridDisplay(Display):
             self._draw(one, rows[i], layer, kwargs)
             self._scale(one, layer, axes, free)
             if outer["top"]:
-                write_title(one, shortened(layer, 30))
+                write_title(one, titles[j])
             if outer["bottom"]:
                 label_axis(one.xaxis, translate(self._values))
             elif is_grid and not self._has_own_size:
                 one.tick_params(labelbottom=False)
             if outer["left"] or j == 0:
-                density, name = translate("density"), shortened(rows[i], 24)
+                density = translate("density")
                 if j == 0 and len(rows) > 1:
-                    density = f"{name}\n{density}" if has_room else name
+                    density = f"{names[i]}\n{density}" if has_room else names[i]
                 label_axis(one.yaxis, density)
             else:
                 one.tick_params(labelleft=len(rows) == 1)
         return self
 
-    def _has_room_for_density(self, rows: list[str]) -> bool:
+    def _names_that_fit(self, rows: list[str]) -> list[str]:
+        """Return the names of the rows, shortened to the height of a row."""
+        room = min(map(height_of, self.axes_.flat))
+        for length in range(_MAX_NAME, _MIN_NAME, -1):
+            names = distinct(rows, length)
+            if _height_of(names) <= room:
+                return names
+        return distinct(rows, _MIN_NAME)
+
+    def _has_room_for_density(self, names: list[str]) -> bool:
         """Return whether all rows are high enough for their name and the word density; otherwise they have names."""
-        words = [translate("density"), *(shortened(row, 24) for row in rows)]
-        widest = max(text_width(word, points(9, "axes.labelsize")) for word in words)
-        return widest <= min(map(height_of, self.axes_.flat))
+        return _height_of([translate("density"), *names]) <= min(map(height_of, self.axes_.flat))
 
     def _room_above(self, rows: list[str]) -> float:
         """Return the share of the height that the notes of any panel need above the histograms."""
@@ -307,6 +317,11 @@ class WeightGridDisplay(ActivationGridDisplay):
     @staticmethod
     def _rows(frame: pd.DataFrame) -> pd.DataFrame:
         return frame[frame["parameter"] == "weight"]
+
+
+def _height_of(words: list[str]) -> float:
+    """Return the height of the longest of several labels of a vertical axis in inches."""
+    return max(text_width(word, points(9, "axes.labelsize")) for word in words)
 
 
 def _at(frame: pd.DataFrame, phase: str, epoch: int | None) -> pd.DataFrame:

@@ -9,8 +9,9 @@ import numpy as np
 from initsk.displays._frames import SMALLEST
 from initsk.displays._settings import points
 from initsk.displays._style import leave_room, width_of
-from initsk.displays._texts import distinct, text_width
+from initsk.displays._texts import text_width
 from initsk.language import current_language
+from initsk.text import distinct
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

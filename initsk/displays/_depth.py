@@ -16,7 +16,7 @@ from initsk.displays._legends import draw_marks, legend_above, legend_below, leg
 from initsk.displays._settings import ink
 from initsk.displays._style import clean_axes, label_quantity, line_width, merge_style, outer_sides, sample
 from initsk.language import current_language, message, translate
-from initsk.text import shortened
+from initsk.text import distinct
 from initsk.utils.validation import check_parameters, one_of, refuse
 from initsk.utils.words import counted
 
@@ -266,9 +266,9 @@ class DepthDisplay(Display):
 
         def lines_of(frames: dict[str, pd.DataFrame], column: str) -> list[Line]:
             lines = []
-            for label, frame in frames.items():
+            for (label, frame), shown in zip(frames.items(), distinct(list(frames), 40), strict=True):
                 own, values = drawn_line(label, self.order), _values_of(frame, column, layers)
-                lines.append(Line(shortened(label, 40), self.order.index(label), own, *values, style))
+                lines.append(Line(shown, self.order.index(label), own, *values, style))
             return lines
 
         found = {"rms": lines_of(rows, "rms")}

@@ -14,7 +14,7 @@ from initsk.displays._settings import ink, points
 from initsk.displays._style import clean_axes, label_axis, leave_room, merge_style
 from initsk.displays._texts import text_width
 from initsk.language import current_language, translate
-from initsk.text import shortened
+from initsk.text import distinct
 from initsk.utils.words import counted
 
 # A row whose differences reach more than this many times further than those of nearer rows is an arrow.
@@ -111,7 +111,7 @@ class DifferencesDisplay(Display):
         self
         """
         labels = list(self.intervals.index)
-        shown = [shortened(label, 34) for label in labels]
+        shown = distinct(labels, 34)
         size = {"height": max(_ROW * len(labels), 0.8), "left": 0.3 + 0.08 * max(map(len, shown))}
         self.ax_ = self._open_grid(ax, 1, 1, width=5.6, right=0.3, **size)[0, 0]
         if ax is not None:
@@ -138,7 +138,7 @@ class DifferencesDisplay(Display):
         self.ax_.set_ylim(len(labels) - 0.5, -0.5)
         self.ax_.set_xlim(*limits)
         self.ax_.grid(False, axis="y")
-        label_axis(self.ax_.xaxis, translate("score minus the score of {best}", best=shortened(labels[0], 40)))
+        label_axis(self.ax_.xaxis, translate("score minus the score of {best}", best=shown[0]))
         few_ticks(self.ax_.xaxis, 6)
         return self
 

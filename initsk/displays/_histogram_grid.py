@@ -14,8 +14,9 @@ from initsk.displays._frames import BINS, BOTH, KEY, check_frames, n_values, sel
 from initsk.displays._legends import label_panels
 from initsk.displays._settings import ink, points
 from initsk.displays._style import POSITION_COLORS, POSITION_NAMES, clean_axes, line_width, merge_style, stack_panels
-from initsk.displays._texts import distinct, number, percent
+from initsk.displays._texts import number, percent
 from initsk.language import current_language, message, translate
+from initsk.text import distinct
 from initsk.utils.words import counted
 
 if TYPE_CHECKING:

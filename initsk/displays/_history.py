@@ -16,8 +16,8 @@ from initsk.displays._heat import add_color_bar, draw_heat
 from initsk.displays._legends import draw_marks, label_panels, legend_below, mark_sample
 from initsk.displays._settings import ink
 from initsk.displays._style import clean_axes, label_axis, line_width, merge_style, sample, stack_panels
-from initsk.displays._texts import distinct
 from initsk.language import translate
+from initsk.text import distinct
 from initsk.utils.validation import check_parameters, one_of
 from initsk.utils.words import counted
 

@@ -15,8 +15,9 @@ from initsk.displays._frames import BINS, BOTH, KEY, check_frames, n_values, sel
 from initsk.displays._heat import draw_cells
 from initsk.displays._settings import ink, points, text_scale
 from initsk.displays._style import GRAY, clear_background, color_ticks, draw_grid, label_axis, leave_room, width_of
-from initsk.displays._texts import distinct, number, percent, text_width
+from initsk.displays._texts import number, percent, text_width
 from initsk.language import current_language, message, translate
+from initsk.text import distinct
 from initsk.utils.validation import check_parameters, one_of
 from initsk.utils.words import counted
 

@@ -23,7 +23,7 @@ from initsk.displays._style import (
     sample,
 )
 from initsk.language import message, translate
-from initsk.text import shortened
+from initsk.text import distinct
 from initsk.utils.words import counted
 
 if TYPE_CHECKING:
@@ -145,13 +145,13 @@ class LearningCurvesDisplay(Display):
         """
         from matplotlib.lines import Line2D
 
-        styles = {}
-        for label in self.curves["initializer"].astype(str).unique():
+        styles, labels = {}, list(self.curves["initializer"].astype(str).unique())
+        for label, shown in zip(labels, distinct(labels, 40), strict=True):
             own = {
                 **drawn_line(label, self.order),
                 "markersize": 4,
                 "linewidth": line_width(1.5),
-                "label": shortened(label, 40),
+                "label": shown,
             }
             styles[label] = merge_style(Line2D, own, kwargs)
         samples = [sample(**style) for style in styles.values()]

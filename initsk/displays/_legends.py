@@ -9,8 +9,9 @@ import numpy as np
 
 from initsk.displays._settings import ink, points
 from initsk.displays._style import SHARE, height_of, label_axis, leave_room, outer_sides, sample, width_of, write_title
-from initsk.displays._texts import distinct, text_width
+from initsk.displays._texts import text_width
 from initsk.language import message, translate
+from initsk.text import distinct
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

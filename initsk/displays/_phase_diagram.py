@@ -16,7 +16,7 @@ from initsk.displays._style import clean_axes, height_of, label_axis, width_of
 from initsk.displays._texts import text_width
 from initsk.exceptions import InvalidParameterError
 from initsk.language import translate
-from initsk.text import shortened
+from initsk.text import distinct
 from initsk.theory import PhaseDiagram, phase_diagram
 from initsk.utils.words import counted
 
@@ -146,9 +146,10 @@ class PhaseDiagramDisplay(Display):
         from matplotlib.lines import Line2D
 
         style: dict[str, Any] = {"markeredgecolor": ink(), "markersize": 9, "clip_on": False, "zorder": 5}
+        shown = distinct(list(self.networks), 40)
         points = [
-            Line2D([x], [y], linestyle="none", marker="o", color=palette_color(i), label=shortened(label, 40), **style)
-            for i, (label, (x, y)) in enumerate(self.networks.items(), 1)
+            Line2D([x], [y], linestyle="none", marker="o", color=palette_color(i), label=label, **style)
+            for i, (label, (x, y)) in enumerate(zip(shown, self.networks.values(), strict=True), 1)
         ]
         legend = 0.25 * legend_rows(points, 5.6) + 0.25
         self.ax_ = self._open_grid(ax, 1, 1, width=5.2, height=3.3, left=0.8, right=0.2, legend=legend)[0, 0]

@@ -1,30 +1,11 @@
-"""Short texts for pictures: names that fit, percentages and numbers."""
+"""Short texts for pictures: their widths, percentages and numbers."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 from math import isfinite
 
 import numpy as np
 
 from initsk.language import current_language
-from initsk.text import shortened
-
-
-def distinct(names: Sequence[str], length: int) -> list[str]:
-    """Shorten names so that different names stay different: as many as possible.
-
-    The end of a name that stays is half of `length`, or as much longer or shorter as this needs.
-
-    Examples
-    --------
-    >>> distinct(["encoder.layers.0.linear1", "encoder.layers.1.linear1"], 16)
-    ['encode…0.linear1', 'encode…1.linear1']
-    """
-    half, whole = (length - 1) // 2, length - 1
-    # A beginning of one or two letters means nothing: keep more, or none.
-    tails = [*range(half, whole - 2), whole, *range(half - 1, -1, -1)]
-    candidates = ([shortened(name, length, tail) for name in names] for tail in tails)
-    return max(candidates, key=lambda candidate: len(set(candidate)))
 
 
 @lru_cache(maxsize=10_000)

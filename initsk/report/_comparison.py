@@ -37,6 +37,8 @@ from initsk.utils.validation import check_parameters, one_of
 
 _MAX_EPOCHS = 12
 _MAX_REASON = 500
+# A longer text in a column of settings gets several lines.
+_MAX_WORDS = 40
 #: The conclusions of `ComparisonResult.summary` as messages.
 CONCLUSIONS = {
     "best": message("best"),
@@ -153,8 +155,10 @@ def _grid_columns(frame: pd.DataFrame, names: list[str]) -> list[Column]:
 
 
 def _kind(column: pd.Series) -> str:
-    """Return how the values of a grid are written."""
-    return "short" if column.dtype.kind in "iuf" else "text"
+    """Return how the values of a grid are written; long texts get several lines."""
+    if column.dtype.kind in "iuf":
+        return "short"
+    return "sentence" if column.astype(str).str.len().max() > _MAX_WORDS else "text"
 
 
 def _how_scored(result: ComparisonResult) -> str:

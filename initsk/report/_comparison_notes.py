@@ -165,10 +165,9 @@ def describe_no_winner(result: ComparisonResult) -> str:
 
 
 def describe_baseline(result: ComparisonResult) -> str:
-    """Return which initializers do not beat the baseline; "" if all do, or without a baseline."""
-    found, classes = against_baseline(result.runs), result.settings.get("classes")
-    names = {beats: found.loc[found["beats"] == beats, "initializer"].tolist() for beats in ("no", "undecided")}
-    if not any(names.values()):
+    """Return what the baseline is, and which initializers do not beat it; "" if all do, or without a baseline."""
+    not_beating, classes = describe_not_beating(result), result.settings.get("classes")
+    if not not_beating:
         return ""
     text = message("The baseline predicts the mean of the training targets for every sample. Its score is {score}.")
     if has_classes(result):
@@ -179,6 +178,18 @@ def describe_baseline(result: ComparisonResult) -> str:
     if classes:
         text = message("The most frequent class, {name}, has {share:.1%} of the samples.")
         sentences.append(_(text, name=repr(classes[0][0]), share=classes[0][1]))
+    return " ".join([*sentences, not_beating])
+
+
+def describe_not_beating(result: ComparisonResult) -> str:
+    """Return which initializers do not beat the baseline; "" if all do, or without a baseline.
+
+    Parameters
+    ----------
+    result : ComparisonResult
+    """
+    found, sentences = against_baseline(result.runs), []
+    names = {beats: found.loc[found["beats"] == beats, "initializer"].tolist() for beats in ("no", "undecided")}
     if names["no"]:
         sentences.append(_("No higher mean score than the baseline: {names}.", names=names["no"]))
     if names["undecided"]:

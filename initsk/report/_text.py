@@ -14,7 +14,7 @@ from initsk.report._comparison import CONCLUSIONS
 from initsk.report._findings_text import in_groups, with_sentences
 from initsk.report._tables import Column, records
 from initsk.report._write import answer_of
-from initsk.text import shortened, visible
+from initsk.text import distinct, shortened, visible
 
 _WIDTH = 100
 _NAME = 34
@@ -49,9 +49,10 @@ def _ranking(result: ComparisonResult) -> pd.DataFrame:
     rows = []
     for row in records(result.summary()):
         row |= {"interval": _interval(row), "conclusion": _(CONCLUSIONS[row["conclusion"]])}
-        row["initializer"] = _name(row["initializer"])
         rows.append({column.title: column.cell(row) for column in columns.values()})
-    return pd.DataFrame(rows)
+    frame, title = pd.DataFrame(rows), columns["initializer"].title
+    room = _WIDTH - 1 - len(frame.drop(columns=title).to_string(index=False).partition("\n")[0])
+    return frame.assign(**{title: distinct(frame[title].tolist(), min(room, _NAME))})
 
 
 def _interval(row: dict[str, Any]) -> str:

@@ -13,6 +13,8 @@ from initsk.utils.precision import describe_too_large
 # Characters of a value that a message shows.
 _MAX_SHOWN = 40
 _MAX_COLUMNS = 5
+# Where so many values of a target are numbers, the others are probably faults.
+_NEARLY_ALL = 0.9
 # A day, a month and a year of four digits in any order, such as 31.01.2024.
 _DATE = re.compile(r"(\d{4}([./-])\d{1,2}\2\d{1,2}|\d{1,2}([./-])\d{1,2}\3\d{4})(?!\d)")
 #: What to do with dates.
@@ -151,3 +153,21 @@ def first_not_numeric(values: pd.Series) -> tuple[int, str] | None:
     value = values.iloc[row]
     shown = str(value) if hasattr(value, "isoformat") else repr(value)
     return row + 1, shown if len(shown) <= _MAX_SHOWN else f"{shown[:_MAX_SHOWN]}..."
+
+
+def text_among_numbers(values: Any) -> str:
+    """Return the first text of a target whose other values are nearly all numbers, after its row; "" otherwise.
+
+    Examples
+    --------
+    >>> text_among_numbers([*map(str, range(40)), "n/a"]), text_among_numbers(["1", "2", "x"])
+    ("row 41 has 'n/a'", '')
+    """
+    values = pd.Series(values)
+    if not _is_text(values):
+        return ""
+    n_numbers = int(pd.to_numeric(values.astype(str), errors="coerce").notna().sum())
+    if n_numbers == len(values) or n_numbers < _NEARLY_ALL * len(values):
+        return ""
+    other = first_not_numeric(values)
+    return "" if other is None else "row {} has {}".format(*other)

@@ -115,7 +115,18 @@ def random_states(estimator: Any) -> dict[str, Any]:
     >>> random_states(BaggingClassifier(DecisionTreeClassifier(random_state=3)))
     {'estimator__random_state': 3, 'random_state': None}
     """
-    return {name: value for name, value in estimator.get_params().items() if name.split("__")[-1] == "random_state"}
+    return {name: value for name, value in estimator.get_params().items() if is_random_state(name)}
+
+
+def is_random_state(name: str) -> bool:
+    """Return whether the name of a parameter, at any depth, is that of a random state, as in scikit-learn.
+
+    Examples
+    --------
+    >>> is_random_state("net__random_state"), is_random_state("split_random_state")
+    (True, False)
+    """
+    return name.rpartition("__")[2] == "random_state"
 
 
 def make_generator(seed: int, *names: object) -> torch.Generator:

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
@@ -166,3 +167,13 @@ def test_the_terminal_has_the_answer_the_score_and_the_baseline(tmp_path, capsys
     shown = capsys.readouterr().out
     assert shown.startswith("No initializer beats the baseline")
     assert "score: accuracy; baseline: the most frequent class 0.1" in shown
+
+
+def test_the_terminal_and_the_page_say_alike_what_does_not_beat_the_baseline(tmp_path, capsys, without_pictures):
+    values = np.linspace(-1, 1, 200)
+    pd.DataFrame({"a": values, "kind": values > 0.4}).to_csv(tmp_path / "data.csv", index=False)
+    options = ["--target", "kind", *QUICK, "--epochs", 20, "--lr", "0.05", "--out", tmp_path / "out"]
+    assert run("compare", "--dataset", tmp_path / "data.csv", *options) == 0
+    words = "No higher mean score than the baseline: zeros."
+    assert f"\n\n{words}\n\n" in capsys.readouterr().out
+    assert words in (tmp_path / "out" / "index.html").read_text()

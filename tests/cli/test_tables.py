@@ -197,6 +197,20 @@ def test_the_task_decides_what_whole_numbers_are(people, capsys):
     assert "--task classification: the target has numbers with fractions" in shown
 
 
+def test_a_text_among_the_numbers_of_a_target_is_named_with_its_row(people, without_pictures, capsys):
+    prices = PEOPLE["price"].astype(str)
+    prices[6] = "abc"
+    PEOPLE.assign(price=prices).to_csv("people.csv", index=False)
+    shown = error_of(capsys, "compare", "--dataset", "people.csv", "--target", "price", "--drop", "number,day")
+    assert "nearly all values of the target are numbers, but row 7 has 'abc'; correct or leave out such rows" in shown
+    # Classes that can be divided are compared, after a note.
+    kinds = (PEOPLE["number"] % 2).astype(str)
+    kinds[6:8] = "abc"
+    PEOPLE.assign(kind=kinds).to_csv("people.csv", index=False)
+    assert run("compare", *ALL) == 0
+    assert "nearly all values of the target are numbers, but row 7 has 'abc': classes" in capsys.readouterr().err
+
+
 def test_folds_are_new_in_every_repeat(people, without_pictures, capsys):
     assert run("compare", *ALL, "--initializers", "zeros", "--cv", "2") == 0
     found = runs()

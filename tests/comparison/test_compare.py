@@ -1,12 +1,14 @@
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from scipy.special import expit, logit
 from sklearn.datasets import load_digits, load_iris
+from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from initsk import ComparisonResult, MLPClassifier, compare_initializers
@@ -140,6 +142,16 @@ def test_an_interrupt_keeps_the_finished_runs(digits, capsys):
             {"estimator": GridSearchCV(NESTED, {}), "grid": {"lr": [1]}},
             r"unknown parameter 'lr'; did you mean 'estimator__net__lr'\?",
         ),
+        ({"parameter": 5}, r"^unknown parameter 5\. Allowed: 'activation'"),
+        ({"parameter": ["lr"]}, r"^unknown parameter \['lr'\]; did you mean 'lr'"),
+        (
+            {"parameter": "random_state", "initializers": [0, 1]},
+            "already set random_state for every run; n_repeats= is the number of seeds",
+        ),
+        ({"parameter": "n_threads", "initializers": [1, 2]}, "already set n_threads for every run$"),
+        ({"parameter": "lr__x", "initializers": [1, 2]}, "unknown parameter 'lr__x': lr is the number 0.001"),
+        ({"grid": {5: [1]}}, r"grid: unknown parameter 5\. Allowed: 'activation'"),
+        ({"grid": {"lr__x": [1]}}, "grid: unknown parameter 'lr__x': lr is the number 0.001, without parameters"),
         ({"grid": {"lrr": [1]}}, "unknown parameter 'lrr'; did you mean 'lr'"),
         ({"grid": {"lr": 0.1}}, "a list of at least one value"),
         ({"grid": {"lr": []}}, "a list of at least one value"),
@@ -163,7 +175,13 @@ def test_an_interrupt_keeps_the_finished_runs(digits, capsys):
         ({"y": np.arange(1797)}, "classes with a single sample: 1797 of 1797 .0 in row 1, 1 in row 2, 2 in row"),
         ({"y": [1, *[0] * 1796]}, "classes with a single sample: 1 of 2 .1 in row 1."),
         ({"y": [None, *range(1796)]}, "y has 1 missing value; the first is in row 1; leave out the samples"),
-        ({"X": np.full((1797, 2), np.nan)}, "X contains NaN"),
+        ({"X": np.full((1797, 2), np.nan)}, r"X has NaN: column 1 \(row 1\), column 2 \(row 1\); fill missing values"),
+        ({"X": pd.DataFrame({"a": 1.0, "b": [*range(1796), np.nan]})}, r"X has NaN: column 'b' \(row 1797\); fill"),
+        ({"X": [[1.0, np.inf]] * 1797}, r"X has infinity: column 2 \(row 1\); replace"),
+        (
+            {"X": np.zeros((1797, 2)), "X_val": [[0, 1], [None, 1]], "y_val": [0, 1]},
+            r"X_val has NaN: column 1 \(row 2\)",
+        ),
         ({"X_val": np.zeros((2, 64))}, "go together"),
         ({"X_val": np.zeros((2, 3)), "y_val": [0, 1]}, "X_val has 3 features, X has 64"),
         ({"X_val": np.zeros((2, 64)), "y_val": [0, 1, 2]}, "inconsistent numbers of samples: 2 and 3"),
@@ -173,6 +191,14 @@ def test_an_interrupt_keeps_the_finished_runs(digits, capsys):
 def test_arguments_that_would_fail_every_run_raise(digits, arguments, words):
     with pytest.raises(InvalidParameterError, match=words):
         compare_initializers(**{"estimator": MLPClassifier(), "X": digits[0], "y": digits[1], **arguments})
+
+
+def test_a_value_that_no_network_takes_is_named_with_its_row_in_all_samples():
+    X = pd.DataFrame({"a": np.arange(60.0), "b": np.arange(60.0)})
+    X.loc[53, "b"] = np.nan
+    model = make_pipeline(StandardScaler(), MLPClassifier((4,), max_epochs=1))
+    with pytest.warns(FitFailedWarning, match=r"no run gave a score.*; X has NaN: column 'b' \(row 54\); fill missing"):
+        compare_initializers(model, X, [0, 1] * 30, initializers=["zeros"], n_repeats=1)
 
 
 def test_functions_with_the_same_name_get_a_number(digits):

@@ -88,3 +88,15 @@ def test_pipelines_get_data_frames_unchanged():
     pipe = make_pipeline(StandardScaler(), MLPClassifier((8,), max_epochs=1))
     compare_initializers(pipe, frame, y, initializers=["zeros"], n_repeats=1, cv=3, scoring=spy)
     assert list(frame.columns) in names
+
+
+@pytest.mark.filterwarnings("ignore:The number of unique classes")
+def test_a_few_texts_among_the_numbers_of_a_target_are_named():
+    numbers = [f"{value / 7:.3f}" for value in range(50)]
+    numbers[12], numbers[30] = "none", "broken"
+    with pytest.raises(InvalidParameterError, match="are numbers, but row 13 has 'none'"):
+        compare_initializers(MLPClassifier(), np.zeros((50, 2)), numbers, initializers=["zeros"])
+    # With many texts, or only numbers, each value is a class.
+    for labels in (["a", "b", "c", "1", "2", "3"], list("1234")):
+        with pytest.raises(InvalidParameterError, match="every class needs two samples"):
+            compare_initializers(MLPClassifier(), np.zeros((len(labels), 2)), labels, initializers=["zeros"])

@@ -81,6 +81,7 @@ def test_runs_without_a_score_and_several_scores():
         ([1, 2], {}, "frame is of type list"),
         (runs().iloc[:0], {}, "an empty DataFrame"),
         (runs(), {"score": "ac"}, "score='ac': unknown column 'ac'; did you mean 'acc'"),
+        (runs(), {"score": 5, "grid": 7}, "score=5: unknown column 5.*grid=7: unknown column 7"),
         (runs(), {"initializer": "in", "score": "ac"}, "initializer='in'.*score='ac'"),
         (runs(acc="good"), {}, "score='acc' is a column of .* \\(allowed: numbers\\)"),
         (runs(), {"repeat": None}, "no column repeat or fold.*repeat='seed'"),

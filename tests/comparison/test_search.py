@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_iris
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - it makes HalvingGridSearchCV importable
 from sklearn.metrics import get_scorer
@@ -87,10 +88,11 @@ def test_other_kinds_of_searches():
     assert ComparisonResult.from_search(lists).runs["lr"].unique().tolist() == ["", "0.1"]
 
 
-def test_a_search_that_varies_initializers_beside_the_compared_parameter_is_refused():
+def test_a_search_that_varies_initializers_beside_the_compared_parameter():
     search = GridSearchCV(CLF, {"initializer": ["zeros", "he_normal"], "lr": [0.001, 0.02]}, cv=3).fit(X, Y)
-    with pytest.raises(InvalidParameterError, match="compare the values of initializer"):
-        ComparisonResult.from_search(search, parameter="lr")
+    result = ComparisonResult.from_search(search, parameter="lr")
+    assert result.initializers == ["0.001", "0.02"]
+    assert result.runs["param_initializer"].unique().tolist() == ["zeros", "he_normal"]
 
 
 def test_a_search_with_several_scorers():
@@ -116,6 +118,31 @@ def test_random_states_in_the_grid_are_repeats(model, prefix):
     found = result.summary(by="setting").set_index(["initializer", f"{prefix}lr"])["mean_score"]
     assert found[means.index].to_numpy() == pytest.approx(means.to_numpy())
     assert result.summary()["n_runs"].tolist() == [6, 6]
+
+
+class Shuffled(ClassifierMixin, BaseEstimator):
+    """Its parameter ends in random_state without being one of scikit-learn's."""
+
+    def __init__(self, start="zeros", shuffle_random_state=0, random_state=None):
+        self.start, self.shuffle_random_state, self.random_state = start, shuffle_random_state, random_state
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.classes_[0])
+
+
+def test_only_parameters_that_scikit_learn_seeds_are_repeats():
+    grid = {"start": ["zeros", "ones"], "shuffle_random_state": [0, 1], "random_state": [5, 6]}
+    search = GridSearchCV(Shuffled(), grid, cv=3).fit(X, Y)
+    runs = ComparisonResult.from_search(search, parameter="start").runs
+    assert sorted(set(runs["shuffle_random_state"])) == [0, 1]
+    assert (sorted(set(runs["repeat"])), sorted(set(runs["seed"]))) == ([0, 1], [5, 6])
+    # Random states that are compared themselves are no repeats.
+    by_state = ComparisonResult.from_search(search, parameter="random_state")
+    assert (by_state.initializers, by_state.runs["repeat"].unique().tolist()) == (["5", "6"], [0])
 
 
 def test_a_page_says_why_its_mean_differs_from_that_of_the_search():

@@ -133,6 +133,10 @@ def test_a_users_class_with_required_arguments_is_listed():
 def test_labels_of_functions_have_no_memory_address():
     assert initializer_name(torch.nn.init.ones_) == "ones_"
     assert initializer_name(partial(torch.nn.init.normal_, std=0.1)) == "normal_(std=0.1)"
+    # Objects among the arguments are shown without their addresses, which differ in every process.
+    assert initializer_name(partial(torch.nn.init.normal_, std=len, generator=object())) == (
+        "normal_(std=len, generator=<object object>)"
+    )
     assert repr(get_initializer(torch.nn.init.ones_)) == "FromCallable(ones_)"
 
 

@@ -1,5 +1,6 @@
 """Functions that take a model refuse other objects, and name the next step."""
 
+import pandas as pd
 import pytest
 import torch
 from sklearn.datasets import load_iris
@@ -10,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from initsk import (
+    ComparisonResult,
     MLPClassifier,
     NeuralNetClassifier,
     audit,
@@ -18,11 +20,13 @@ from initsk import (
     initialize,
     inspect_activations,
     recommend_initializer,
+    theory,
 )
 from initsk.exceptions import InitskError
 from initsk.initializers import HeNormal
 
 X, Y = load_iris(return_X_y=True)
+FRAME = pd.DataFrame({"initializer": ["a", "b"] * 2, "repeat": [0, 0, 1, 1], "score": [0.1, 0.2, 0.3, 0.4]})
 NET = nn.Sequential(nn.Linear(4, 3))
 # A stand-in, as Keras is not installed for the tests.
 KerasModel = type("Sequential", (), {"__module__": "keras.src.models.sequential"})
@@ -75,3 +79,38 @@ def test_objects_in_the_place_of_others():
         compare_initializers(HeNormal(), X, Y)
     with pytest.raises(InitskError, match=r"give its module .*or set its parameter initializer"):
         initialize(MLPClassifier((4,)), "he_normal")
+
+
+class Own:
+    """An object with the repr of Python, which shows its address."""
+
+    def __call__(self, *values):
+        return None
+
+
+REFUSE_A_VALUE = {
+    "parameter": lambda value: MLPClassifier((4,), lr=value).fit(X, Y),
+    "list of layers": lambda value: inspect_activations(NET, X, layers=[value]),
+    "initializer": lambda value: initialize(NET, [value]),
+    "random state": lambda value: initialize(NET, random_state=value),
+    "activation": lambda value: theory.gain(value),
+    "grid": lambda value: compare_initializers(MLPClassifier(), X, Y, grid={"lr": value}),
+    "compared parameter": lambda value: compare_initializers(MLPClassifier(), X, Y, parameter=value),
+    "folds": lambda value: compare_initializers(MLPClassifier(), X, Y, cv=value),
+    "scorer": lambda value: compare_initializers(MLPClassifier(), X, Y, scoring=[value]),
+    "bounds": lambda value: ComparisonResult.from_frame(FRAME, bounds=value),
+}
+
+
+@pytest.mark.parametrize("call", REFUSE_A_VALUE.values(), ids=REFUSE_A_VALUE)
+def test_messages_show_objects_without_their_addresses(call):
+    for value, name in [(Own(), "Own"), (Own().__call__, "Own.__call__")]:
+        with pytest.raises(InitskError, match=name) as caught:
+            call(value)
+        assert " at 0x" not in str(caught.value)
+        assert " 0x" not in str(caught.value)
+
+
+def test_numbers_in_hexadecimal_stay_in_messages():
+    with pytest.raises(InitskError, match=r"'layer 0x1F'"):
+        inspect_activations(NET, X, layers=["layer 0x1F"])

@@ -1,7 +1,6 @@
 """The candidates of a comparison: each value under its label, at every setting of the grid."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -11,10 +10,9 @@ import numpy as np
 from typing_extensions import TypeAliasType
 
 from initsk.comparison.design._model_builder import ModelBuilder
-from initsk.estimators import OTHER_NAMES, describe_unknown
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import Initializer, get_initializer, initializer_name
-from initsk.utils.validation import unknown_name
+from initsk.text import without_addresses
 from initsk.utils.words import encodable
 
 #: The values of each parameter.
@@ -93,13 +91,6 @@ def _given_twice(label: str, first: Any, second: Any) -> str:
     return f"{label} is given twice{by_names} ({synonyms if other else ''}allowed: each one once)"
 
 
-def _unknown(name: str, names: list[str]) -> str:
-    """Return the message about an unknown parameter; that of a perceptron may have the name of another library."""
-    if name in OTHER_NAMES and "max_epochs" in names:
-        return f"unknown parameter {describe_unknown([name], names)}"
-    return unknown_name("parameter", name, names)
-
-
 def _is_same(value: Initializer, known: Initializer, label: str) -> bool:
     """Return whether another initializer has the same label and draws the same."""
     return initializer_name(known) == label and known.special_case() == value.special_case()
@@ -109,15 +100,12 @@ def _checked_grid(builder: ModelBuilder, grid: Grid) -> dict[str, list[tuple[Any
     """Return the values of each parameter, each with its form in frames."""
     if not isinstance(grid, Mapping):
         raise InvalidParameterError(f"grid={grid!r} is not allowed (a dict with a list of values for each parameter)")
-    names = list(builder.estimator.get_params())
     checked = {}
     for name, choices in grid.items():
         if name == builder.parameter:
             raise InvalidParameterError(f"grid: {name} is compared; give its values as initializers=")
-        if name.rpartition("__")[2] in ("random_state", "n_threads"):
-            raise InvalidParameterError(f"grid: random_state= and n_threads= already set {name} for every run")
-        if name not in names and not name.startswith(tuple(f"{known}__" for known in names)):
-            raise InvalidParameterError(f"grid: {_unknown(name, names)}")
+        if problem := builder.problem_of(name):
+            raise InvalidParameterError(f"grid: {problem}")
         if isinstance(choices, str) or not isinstance(choices, Sequence | np.ndarray) or not len(choices):
             raise InvalidParameterError(f"grid: {name}={choices!r} is not allowed (a list of at least one value)")
         texts = [shown(value) for value in choices]
@@ -153,24 +141,20 @@ def name_or_repr(value: Any) -> str:
     ('len', '[1]')
     """
     name = getattr(value, "__name__", None)
-    return name if isinstance(name, str) else without_addresses(repr(value))
+    return name if isinstance(name, str) else storable(repr(value))
 
 
-def without_addresses(text: str) -> str:
-    r"""Return text on one line that can be encoded, without the addresses of objects, which differ in every process.
+def storable(text: str) -> str:
+    r"""Return text on one line that stores can hold and that is the same in every process: without addresses.
 
     Examples
     --------
-    >>> without_addresses("<f at 0x7f3a>,\n  b")
+    >>> storable("<f at 0x7f3a>,\n  b")
     '<f>, b'
     """
-    return " ".join(_without_addresses(text).split())
+    return " ".join(without_addresses(encodable(text)).split())
 
 
-def lines_without_addresses(text: str) -> str:
-    """Return text as `without_addresses` does, with its lines and their indentation."""
-    return "\n".join(map(_without_addresses, text.splitlines()))
-
-
-def _without_addresses(text: str) -> str:
-    return re.sub(r"( at)? 0x[0-9a-fA-F]+", "", encodable(text))
+def storable_lines(text: str) -> str:
+    """Return text as `storable` does, with its lines and their indentation."""
+    return "\n".join(without_addresses(encodable(line)) for line in text.splitlines())

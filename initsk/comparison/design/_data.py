@@ -13,8 +13,16 @@ from skorch.utils import multi_indexing
 from initsk.comparison.design._runs import Round, fold_rounds, held_out_rounds
 from initsk.datasets import is_dataset, to_arrays
 from initsk.exceptions import InvalidParameterError
-from initsk.utils.columns import ABOUT_DATES, are_dates, describe_not_numeric, describe_unusable, has_dates
+from initsk.utils.columns import (
+    ABOUT_DATES,
+    are_dates,
+    describe_not_numeric,
+    describe_unusable,
+    has_dates,
+    text_among_numbers,
+)
 from initsk.utils.labels import check_labels, check_numbers, check_present
+from initsk.utils.precision import describe_not_finite
 from initsk.utils.validation import check_known_labels
 from initsk.utils.words import counted, listed, reason_of
 
@@ -197,7 +205,7 @@ def _as_matrix(X: Any, types: list[type], name: str) -> np.ndarray:
         with np.errstate(over="ignore", invalid="ignore"):
             matrix: np.ndarray = check_array(X, dtype=types, input_name=name)
     except (TypeError, ValueError) as error:
-        reason = describe_unusable(X, name) or reason_of(error)
+        reason = describe_unusable(X, name) or describe_not_finite(X, name) or reason_of(error)
         raise InvalidParameterError(reason) from error
     return matrix
 
@@ -215,6 +223,8 @@ def _check_classes(y: Any) -> None:
         examples = listed([f"{labels[i : i + 1].tolist()[0]!r} in row {first[i] + 1}" for i in single], 3)
         reason = f"classes with a single sample: {len(single)} of {len(labels)} ({examples})"
         hint = "every class needs two samples"
+        if text := text_among_numbers(y):
+            hint = f"nearly all values of the target are numbers, but {text}; correct or leave out such rows"
         if labels.dtype.kind in "iuf":
             hint = "if the target has numbers to predict, use a regressor (--task regression on the command line)"
         raise InvalidParameterError(f"the data cannot be split by class; {reason}; {hint}")

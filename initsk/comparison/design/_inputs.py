@@ -5,7 +5,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
-from initsk.comparison.design._candidates import lines_without_addresses
+from initsk.comparison.design._candidates import storable_lines
 from initsk.utils.words import encodable
 
 # Characters; scikit-learn shows 700 by default, too few for the preparation of a table.
@@ -28,7 +28,7 @@ def describe_inputs(estimator: Any, X: Any) -> dict[str, Any]:
     if hasattr(X, "columns"):
         described["columns"] = [encodable(str(name)) for name in X.columns]
     if isinstance(estimator, Pipeline) and len(estimator) > 1:
-        described["preparation"] = lines_without_addresses(_shown(estimator[:-1]))
+        described["preparation"] = storable_lines(_shown(estimator[:-1]))
     return described
 
 

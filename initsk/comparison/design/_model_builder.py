@@ -8,14 +8,17 @@ import skorch
 import torch
 from sklearn.base import clone
 
-from initsk.estimators import MLPClassifier, MLPRegressor, with_initializer
+from initsk.estimators import OTHER_NAMES, MLPClassifier, MLPRegressor, describe_unknown, with_initializer
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import Initializer
 from initsk.network import describe_kind, with_next_step
 from initsk.utils.precision import matrix_types
+from initsk.utils.random import is_random_state
 from initsk.utils.validation import unknown_name
 
 _MLPS = (MLPClassifier, MLPRegressor)
+# Last names of the parameters that are set for every run.
+_FIXED = ("random_state", "n_threads")
 
 
 @dataclass(frozen=True)
@@ -40,17 +43,20 @@ class ModelBuilder:
         last = last_step(estimator)
         if isinstance(last, _MLPS):
             last.check_parameters()
-        names = [name for name in _with_initializer(clone(estimator)).get_params() if not name.endswith("_")]
         if parameter is None:
-            return cls(estimator, _only_initializer(names, estimator))
-        if parameter not in names and not parameter.startswith(tuple(f"{name}__" for name in names)):
-            raise InvalidParameterError(unknown_name("parameter", parameter, names))
+            return cls(estimator, _only_initializer(list(_parameters(estimator)), estimator))
+        if problem := _problem_of(parameter, _parameters(estimator)):
+            raise InvalidParameterError(problem)
         return cls(estimator, parameter)
 
     @property
     def varies_initializer(self) -> bool:
         """Whether the values of the parameter are initializers."""
         return takes_initializer(self.parameter)
+
+    def problem_of(self, name: Any) -> str | None:
+        """Return why a parameter cannot vary from run to run; None if it can."""
+        return _problem_of(name, _parameters(self.estimator))
 
     def matrix_types(self, X: Any) -> list[type] | None:
         """Return the types that X keeps where it goes straight to an MLP of this package; otherwise None."""
@@ -59,7 +65,7 @@ class ModelBuilder:
     def build(self, params: Mapping[str, Any], seed: int, n_threads: int) -> Any:
         """Return a clone with these parameters, all its random states seeded and its threads set."""
         model = _with_initializer(clone(self.estimator))
-        fixed = {"random_state": seed, "n_threads": n_threads}
+        fixed = dict(zip(_FIXED, (seed, n_threads), strict=True))
         model.set_params(**{name: clone(value, safe=False) for name, value in params.items()} | _matching(model, fixed))
         if any(hasattr(value, "fit") for value in params.values()):
             # An estimator among the values brings random states of its own.
@@ -94,6 +100,32 @@ def inputs_of_last_step(model: Any, X: Any) -> Any:
 def takes_callbacks(model: Any) -> bool:
     """Return whether an estimator trains in skorch's loop and takes callbacks."""
     return isinstance(model, (*_MLPS, skorch.NeuralNet)) and model.callbacks != "disable"
+
+
+def _parameters(estimator: Any) -> dict[str, Any]:
+    """Return the parameters that may vary, at any depth, with their values."""
+    found = _with_initializer(clone(estimator)).get_params()
+    return {name: value for name, value in found.items() if not name.endswith("_")}
+
+
+def _problem_of(name: Any, parameters: Mapping[str, Any]) -> str | None:
+    """Return why a parameter cannot vary, among those of the estimator; None if it can."""
+    if not isinstance(name, str):
+        return unknown_name("parameter", name, parameters)
+    if name.rpartition("__")[2] in _FIXED:
+        seeds = "; n_repeats= is the number of seeds" if is_random_state(name) else ""
+        return f"random_state= and n_threads= already set {name} for every run{seeds}"
+    if name in parameters:
+        return None
+    holder = max((known for known in parameters if name.startswith(f"{known}__")), key=len, default=None)
+    if holder is None and name in OTHER_NAMES and "max_epochs" in parameters:
+        # A perceptron has the parameter of another library under its own name.
+        return f"unknown parameter {describe_unknown([name], list(parameters))}"
+    if holder is None:
+        return unknown_name("parameter", name, parameters)
+    value = parameters[holder]
+    is_number = isinstance(value, int | float)
+    return f"unknown parameter {name!r}: {holder} is the number {value!r}, without parameters" if is_number else None
 
 
 def _matching(model: Any, fixed: dict[str, int]) -> dict[str, int]:

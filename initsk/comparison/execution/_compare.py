@@ -14,7 +14,7 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.exceptions import FitFailedWarning
 
 from initsk.comparison.design._bounds import score_bounds
-from initsk.comparison.design._candidates import Grid, make_candidates, shown, without_addresses
+from initsk.comparison.design._candidates import Grid, make_candidates, shown, storable
 from initsk.comparison.design._data import Target, as_arrays, check_data, class_shares, split_data
 from initsk.comparison.design._described import describe_parameters
 from initsk.comparison.design._effect import check_effect
@@ -30,13 +30,13 @@ from initsk.comparison.execution._scoring import (
     single_scorers,
     warn_of_missing_scores,
 )
-from initsk.comparison.results._intake import check_settings
 from initsk.comparison.results._result import ComparisonResult
 from initsk.comparison.storage._identity import hardware, identify
 from initsk.comparison.storage._store import open_store
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import InitializerLike
 from initsk.text import brief
+from initsk.utils.precision import describe_not_finite
 from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.torch_settings import outside_of_contexts
 from initsk.utils.validation import Constraint, allow, boolean, check_parameters, integer, optional, thread_count
@@ -176,7 +176,6 @@ def compare_initializers(
     if random_state is None and store is not None:
         raise InvalidParameterError("random_state=None draws another seed in every call, but a store needs the same")
     candidates = make_candidates(builder, initializers, grid)
-    check_settings(candidates)
     has_classes = is_classifier(estimator)
     X, y = as_arrays(X, y, builder.matrix_types)
     X_val, y_val = as_arrays(X_val, y_val, builder.matrix_types)
@@ -201,7 +200,7 @@ def compare_initializers(
     if has_classes:
         settings["classes"] = class_shares(whole.y)
     if cv is not None:
-        settings["cv"] = without_addresses(repr(cv))
+        settings["cv"] = storable(repr(cv))
     if scoring is not None:
         settings["scoring"] = shown(scoring)
     elif has_classes or is_regressor(estimator):
@@ -211,8 +210,12 @@ def compare_initializers(
         result = plan.carry_out(settings, n_jobs, opened, progress)
     warn_of_missing_scores(result.runs, failing, stacklevel=2)
     if not (result.runs["status"] == "ok").any():
-        first = result.runs["reason"].iloc[0]
-        message = f"no run gave a score (number of runs: {len(result.runs)}); reason of the first: {brief(first)}"
+        first = brief(result.runs["reason"].iloc[0])
+        message = f"no run gave a score (number of runs: {len(result.runs)}); reason of the first: {first}"
+        if any(kind in first for kind in ("NaN", "infinity")):
+            # A run knows neither the columns of the data nor the rows of other parts.
+            parts = [describe_not_finite(whole.X), describe_not_finite(whole.X_val, "X_val")]
+            message = "; ".join([message, *filter(None, parts)])
         warnings.warn(message, FitFailedWarning, stacklevel=2)
     return result
 

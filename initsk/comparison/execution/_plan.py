@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from initsk.comparison.design._candidates import Candidate, without_addresses
+from initsk.comparison.design._candidates import Candidate, storable
 from initsk.comparison.design._data import n_samples
 from initsk.comparison.design._runs import Round, RunKey, Task
 from initsk.comparison.execution._execute import Execution
@@ -67,7 +67,7 @@ class Plan:
             "n_val": n_samples(data.y_val if first.test is None else first.test),
             "n_features": int(np.prod(data.X.shape[1:])) if hasattr(data.X, "shape") else None,
             "n_planned": len(self.candidates) * len(self.rounds),
-            "estimator": without_addresses(repr(self.experiment.builder.estimator)),
+            "estimator": storable(repr(self.experiment.builder.estimator)),
             "parameter": self.experiment.builder.parameter,
         }
 

@@ -13,7 +13,7 @@ from sklearn.base import is_regressor
 from sklearn.metrics import check_scoring, get_scorer_names
 
 from initsk.comparison.design._baseline import Scorer, baseline_model
-from initsk.comparison.design._candidates import without_addresses
+from initsk.comparison.design._candidates import storable
 from initsk.comparison.results._records import score_names
 from initsk.exceptions import InvalidParameterError
 from initsk.text import brief
@@ -42,7 +42,7 @@ def make_scorer(estimator: Any, scoring: Any) -> Any:
     try:
         return check_scoring(estimator, scoring, raise_exc=False)
     except (TypeError, ValueError) as error:
-        reason = _unknown_scorer(estimator, scoring) or without_addresses(str(error))
+        reason = _unknown_scorer(estimator, scoring) or storable(str(error))
         raise InvalidParameterError(f"scoring={scoring!r} is not allowed ({reason})") from error
 
 

@@ -1,14 +1,11 @@
 """The intake of frames of a comparison: those that were read from files get their types back, or are refused."""
 
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from initsk.comparison.design._candidates import Candidate
-from initsk.comparison.results._records import TABLES, key_columns, make_frames
-from initsk.exceptions import InvalidParameterError
+from initsk.comparison.results._records import TABLES, empty_tables, key_columns
 from initsk.utils.validation import refuse
 
 # Readers of CSV take empty text for a missing value. In other columns, text such as "nan" is a name.
@@ -22,28 +19,6 @@ _KEYS = ("phase", "epoch", "layer", "position", "parameter", "left")
 
 # A search for rows that are there twice takes milliseconds in a table of this size.
 _SMALL = 20_000
-
-
-@cache
-def _templates() -> dict[str, pd.DataFrame]:
-    """Return the tables of a comparison without rows, for their columns and types."""
-    return make_frames([], [Candidate("", {}, {})])
-
-
-def check_settings(candidates: Sequence[Candidate]) -> None:
-    """Raise InvalidParameterError if a parameter that varies beside the compared one has the name of a column.
-
-    Examples
-    --------
-    >>> check_settings([Candidate("0.1", {}, {"alpha": 1.0})])
-    """
-    taken = {column for frame in _templates().values() for column in frame.columns}
-    name = next((name for name in candidates[0].setting if name in taken), None)
-    if name is not None:
-        raise InvalidParameterError(
-            f"{name} cannot vary beside the compared parameter, since the results have a column of this name (allowed:"
-            f" compare the values of {name}, and let the other parameter vary)"
-        )
 
 
 def typed_tables(frames: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
@@ -80,12 +55,12 @@ def _is_nothing(name: str, frame: Any) -> bool:
 
 
 def _without_rows(name: str) -> pd.DataFrame:
-    return _templates()[name].copy()
+    return empty_tables()[name].copy()
 
 
 def check_complete(frames: Mapping[str, pd.DataFrame]) -> None:
     """Raise InvalidParameterError if a table lacks columns that a report shows."""
-    missing = {name: [column for column in _templates()[name] if column not in frames[name]] for name in TABLES}
+    missing = {name: [column for column in empty_tables()[name] if column not in frames[name]] for name in TABLES}
     problems = [f"{name} lacks {', '.join(map(str, columns))}" for name, columns in missing.items() if columns]
     refuse("ComparisonResult", [*problems, _HINT] if problems else [])
 
@@ -99,7 +74,7 @@ def _row_problems(typed: dict[str, pd.DataFrame], runs: pd.DataFrame) -> list[st
     for name, frame in typed.items():
         if frame.empty:
             continue
-        keys = [*run, *(column for column in _KEYS if column in _templates()[name])]
+        keys = [*run, *(column for column in _KEYS if column in empty_tables()[name])]
         missing = [column for column in keys if column not in frame]
         if missing:
             problems.append(f"{name} lacks {', '.join(missing)}")
@@ -138,8 +113,8 @@ def _order(column: pd.Series) -> pd.CategoricalDtype:
 
 def _typed(name: str, frame: pd.DataFrame, orders: dict[str, Any], problems: list[str]) -> pd.DataFrame:
     if not len(frame.columns):
-        return _templates()[name]
-    types = {str(column): kind for column, kind in _templates()[name].dtypes.items()} | {
+        return empty_tables()[name]
+    types = {str(column): kind for column, kind in empty_tables()[name].dtypes.items()} | {
         column: kind for column, kind in orders.items() if column in frame
     }
     grid = [str(column) for column in frame if column not in types and frame[column].dtype == object]

@@ -3,15 +3,16 @@
 import base64
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from math import isfinite, nan
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from initsk.comparison.design._candidates import Candidate, without_addresses
+from initsk.comparison.design._candidates import Candidate, storable
 from initsk.comparison.design._runs import RunKey, Task
 from initsk.comparison.execution._monitor import DRAWN, LayerMeasurements
 from initsk.inspection import PackedBins, histograms_frame, statistics_frame
@@ -31,6 +32,13 @@ _RUNS = {
     "baseline_score": "float64",
 }  # fmt: skip
 _HISTORY = {"epoch": "int64", "train_loss": "float64", "val_loss": "float64", "val_score": "float64"}
+# The columns of summaries, of tables of pairs and of reports, besides the keys and the grid.
+_OF_SUMMARIES = (
+    "experiment", "rank", "mean_score", "std_score", "low", "high", "n", "n_paired", "difference_to_best",
+    "difference_low", "difference_high", "effect_size", "p_value", "p_equivalence", "margin", "conclusion",
+    "significant", "n_needed", "epochs_to_target", "seconds_to_target", "area_under_curve", "n_runs", "n_failed",
+    "n_diverged", "no_score", "outcome",
+)  # fmt: skip
 _TIMING = dict.fromkeys(("seconds", "fit_seconds", "seconds_per_epoch"), "float64")
 # The fields of a record that a store keeps as they are, and those that it keeps as JSON.
 _PLAIN = ("seed", "split", "status", "reason", "no_layers", "val_ratio", *_TIMING)
@@ -87,7 +95,7 @@ class RunRecord:
 
     def fail(self, status: str, reason: str) -> "RunRecord":
         """Set a status and its reason, and the scores to NaN."""
-        self.status, self.reason = status, without_addresses(reason)
+        self.status, self.reason = status, storable(reason)
         self.scores = dict.fromkeys(self.scores, nan)
         return self
 
@@ -99,7 +107,7 @@ class RunRecord:
         if len(missing) == len(scores):
             self.fail("failed", next(iter(found.values()), "there is no score"))
         elif missing:
-            self.reason = without_addresses("; ".join(f"{name}: {reason}" for name, reason in found.items()))
+            self.reason = storable("; ".join(f"{name}: {reason}" for name, reason in found.items()))
 
     def add_layers(self, phase: str, epoch: int, layers: LayerMeasurements) -> None:
         """Add the measurements of one moment."""
@@ -148,6 +156,36 @@ def make_frames(records: Sequence[RunRecord], candidates: Sequence[Candidate]) -
         **{name: _histograms(name, keys, records) for name in HISTOGRAMS},
         "timing": pd.concat([keys, _attributes(records, _TIMING)], axis=1),
     }
+
+
+@cache
+def empty_tables() -> dict[str, pd.DataFrame]:
+    """Return the tables of a comparison without rows, for their columns and types."""
+    return make_frames([], [Candidate("", {}, {})])
+
+
+def setting_columns(names: Iterable[str]) -> dict[str, str]:
+    """Return the column of each parameter of a grid: its name, after ``param_`` if other columns have this name.
+
+    Examples
+    --------
+    >>> setting_columns(["alpha", "rank"])
+    {'alpha': 'alpha', 'rank': 'param_rank'}
+    """
+    names = list(names)
+    own, columns = {name for name in names if not _is_taken(name)}, {}
+    for name in names:
+        column = name
+        while _is_taken(column) or (column != name and column in own):
+            column = f"param_{column}"
+        columns[name] = column
+    return columns
+
+
+def _is_taken(column: str) -> bool:
+    """Return whether a table or a summary has a column of this name, whatever the grid is."""
+    taken = column in _OF_SUMMARIES or any(column in frame for frame in empty_tables().values())
+    return taken or column.startswith(("score_", "baseline_score_"))
 
 
 def grid_columns(frame: pd.DataFrame) -> list[str]:
@@ -199,6 +237,8 @@ def missing_runs(runs: pd.DataFrame, settings: Mapping[str, Any]) -> int:
 def grid_names(names: list[str]) -> dict[str, str]:
     """Return how tables name the parameters of a grid: without the steps of a pipeline, where that leaves no doubt.
 
+    A short name is not that of a column of a summary.
+
     Examples
     --------
     >>> grid_names(["network__lr", "alpha"]), grid_names(["first__lr", "second__lr"])
@@ -206,7 +246,7 @@ def grid_names(names: list[str]) -> dict[str, str]:
     """
     short = {name: name.rpartition("__")[2] for name in names}
     counts = Counter(short.values())
-    return {name: own if counts[own] == 1 else name for name, own in short.items()}
+    return {name: own if counts[own] == 1 and own not in _OF_SUMMARIES else name for name, own in short.items()}
 
 
 def key_columns(frame: pd.DataFrame) -> list[str]:
@@ -226,9 +266,9 @@ def _keys(records: Sequence[RunRecord], candidates: Sequence[Candidate]) -> pd.D
     labels = list(dict.fromkeys(candidate.label for candidate in candidates))
     names = pd.Categorical([record.key.initializer for record in records], categories=labels)
     columns: dict[str, Any] = {"initializer": names}
-    for name in candidates[0].setting:
+    for name, column in setting_columns(candidates[0].setting).items():
         values = [by_key[record.key.candidate].setting[name] for record in records]
-        columns[name] = _grid_column(values, [candidate.setting[name] for candidate in candidates])
+        columns[column] = _grid_column(values, [candidate.setting[name] for candidate in candidates])
     units = _attributes([record.key for record in records], {"repeat": "int64", "fold": "int64"})
     return pd.concat([pd.DataFrame(columns), units], axis=1)
 

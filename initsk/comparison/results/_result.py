@@ -32,7 +32,8 @@ class ComparisonResult(ComparisonSources, Reported):
     """The result of `compare_initializers`.
 
     Every frame has fixed types. Its first columns are ``initializer`` (a categorical in the order given), the
-    parameters of the grid, ``repeat`` and ``fold``; frames can be joined on these.
+    parameters of the grid, ``repeat`` and ``fold``; frames can be joined on these. A parameter that has the name of
+    another column, such as ``epochs`` or ``rank``, has ``param_`` before its name.
 
     Parameters
     ----------

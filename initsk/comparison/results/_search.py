@@ -5,13 +5,13 @@ from typing import Any
 import pandas as pd
 
 from initsk.comparison.design._bounds import score_bounds
-from initsk.comparison.design._candidates import Candidate, shown, without_addresses
+from initsk.comparison.design._candidates import Candidate, shown, storable
 from initsk.comparison.design._model_builder import takes_initializer
 from initsk.comparison.design._runs import RunKey
-from initsk.comparison.results._intake import check_settings
 from initsk.comparison.results._records import RunRecord, make_frames
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import initializer_name
+from initsk.utils.random import is_random_state
 from initsk.utils.validation import check_parameters, optional, real, unknown_name
 
 # The test_size of scikit-learn's shuffling splitters without test_size is 0.1, except:
@@ -33,9 +33,10 @@ def tables_of_search(
     name = _compared_parameter(results["params"], parameter)
     params = [results["params"][row] for row in rows]
     names = [other for other in dict.fromkeys(key for given in params for key in given) if other != name]
-    candidates = [_candidate(given, name, [other for other in names if not _is_seed(other)]) for given in params]
-    check_settings(candidates)
-    seeds = [tuple(shown(value) for key, value in given.items() if _is_seed(key)) for given in params]
+    # Values of a random state are repeats, not settings.
+    states = [other for other in names if is_random_state(other)]
+    candidates = [_candidate(given, name, [other for other in names if other not in states]) for given in params]
+    seeds = [tuple(shown(given[key]) for key in states if key in given) for given in params]
     repeats = {seed: repeat for repeat, seed in enumerate(dict.fromkeys(seeds))}
     ratio = _val_ratio(search) if val_ratio is None else val_ratio
     scores = _score_names(search)
@@ -46,16 +47,11 @@ def tables_of_search(
     ]
     scorers = {name: search.scorer_[name] if search.multimetric_ else search.scorer_ for name in scores}
     settings = {
-        "estimator": without_addresses(repr(search.estimator)), "parameter": name, "search": type(search).__name__,
+        "estimator": storable(repr(search.estimator)), "parameter": name, "search": type(search).__name__,
         "n_repeats": len(repeats), "n_planned": len(records), "scoring": scores[0] if search.multimetric_ else None,
         "score_bounds": score_bounds(scorers, search.estimator),
     }  # fmt: skip
     return make_frames(records, candidates), {key: value for key, value in settings.items() if value is not None}
-
-
-def _is_seed(name: str) -> bool:
-    """Return whether a parameter, at any depth, is a random state: its values are repeats, not settings."""
-    return name.endswith("random_state")
 
 
 def _compared_parameter(params: list[dict[str, Any]], parameter: str | None) -> str:

@@ -16,7 +16,7 @@ import torch
 from joblib import cpu_count
 from scipy import sparse
 
-from initsk.comparison.design._candidates import without_addresses
+from initsk.comparison.design._candidates import storable
 from initsk.comparison.design._data import Data
 from initsk.comparison.design._model_builder import ModelBuilder
 from initsk.comparison.design._runs import Task
@@ -41,7 +41,7 @@ def describe(value: Any) -> str:
     >>> describe(lambda w: w + 1) == describe(lambda w: w + 2)
     False
     """
-    return without_addresses(_describe(value, ()))
+    return storable(_describe(value, ()))
 
 
 def _describe(value: Any, above: tuple[int, ...]) -> str:

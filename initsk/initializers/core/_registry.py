@@ -14,7 +14,7 @@ from typing_extensions import TypeAliasType
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers.core._base import Initializer
 from initsk.initializers.core._from_framework import FUNCTIONS, SYNONYMS, UNRESOLVED, FromFramework
-from initsk.initializers.core._values import subclasses
+from initsk.initializers.core._values import subclasses, value_repr
 from initsk.network import ParameterSpec
 from initsk.utils.random import isolated_numpy_random, isolated_torch_random
 from initsk.utils.validation import one_of, unknown_name
@@ -58,7 +58,10 @@ class FromCallable(Initializer):
         """The function's name, with the arguments of a partial; without a memory address."""
         function = self.function
         if isinstance(function, partial):
-            arguments = [*map(repr, function.args), *(f"{key}={value!r}" for key, value in function.keywords.items())]
+            arguments = [
+                *map(value_repr, function.args),
+                *(f"{key}={value_repr(value)}" for key, value in function.keywords.items()),
+            ]
             return f"{FromCallable(function.func).label}({', '.join(arguments)})"
         return str(getattr(function, "__name__", type(function).__name__))
 

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from initsk.exceptions import InvalidParameterError
+from initsk.text import without_addresses
 from initsk.utils.validation import refuse, unknown_name
 
 
@@ -49,6 +50,8 @@ def as_python(value: Any) -> Any:
 def value_repr(value: Any) -> str:
     """Return the Python text of a parameter; numpy's numbers are plain numbers, functions and classes their names.
 
+    Objects are shown without their addresses.
+
     Examples
     --------
     >>> value_repr([np.float64(0.5), nn.Tanh, (abs,)])
@@ -61,7 +64,7 @@ def value_repr(value: Any) -> str:
         return f"[{', '.join(map(value_repr, value))}]"
     if isinstance(value, tuple):
         return f"({', '.join(map(value_repr, value))}{',' if len(value) == 1 else ''})"
-    return repr(value)
+    return without_addresses(repr(value))
 
 
 class Value(BaseEstimator):
