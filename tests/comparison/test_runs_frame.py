@@ -104,3 +104,13 @@ def test_mistakes(frame, arguments, words):
 def test_the_constructor_names_from_frame(frames):
     with pytest.raises(InvalidParameterError, match=r"use ComparisonResult\.from_frame\(frame\)"):
         ComparisonResult(frames)
+
+
+def test_settings_with_runs_in_one_repeat_each_cannot_be_compared():
+    frame = runs(lr=[0.1, 0.2, 0.3, 0.4] * 2)
+    result = ComparisonResult.from_frame(frame, **NAMES, grid=["lr"])
+    with pytest.raises(InvalidParameterError, match="no setting has runs in two"):
+        result.summary()
+    # Of one repeat only, the best setting is taken.
+    single = ComparisonResult.from_frame(frame.assign(seed=1), **NAMES, grid=["lr"]).summary()
+    assert dict(zip(single["initializer"], single["mean_score"], strict=True)) == {"he": 0.95, "zeros": 0.6}

@@ -20,6 +20,7 @@ from initsk.comparison.results._inference import (
 )
 from initsk.comparison.results._records import grid_columns
 from initsk.comparison.results._rounding import DOUBLE, rounding_of, without_rounding
+from initsk.exceptions import InvalidParameterError
 
 # Without a target, a score counts as reached at this part of the way from the baseline's score to the best mean score.
 _REACHED = 0.98
@@ -182,11 +183,19 @@ def tuned_runs(runs: pd.DataFrame, column: str = "score") -> pd.DataFrame:
     Every initializer gets its own best setting, and no score selects the setting that it belongs to. A setting with
     missing scores is selected only if all settings have as many. With a single run for each setting, the best
     score is selected.
+
+    Raises
+    ------
+    InvalidParameterError
+        If no run is selected, because every setting has runs in one repeat only.
     """
     if not grid_columns(runs):
         return runs
-    parts = [_own_best(rows, column) for _, rows in runs.groupby("initializer", observed=True, sort=False)]
-    return pd.concat(parts)
+    tuned = pd.concat([_own_best(rows, column) for _, rows in runs.groupby("initializer", observed=True, sort=False)])
+    if tuned.empty and len(runs):
+        reason = "the setting of each repeat is the best one in the other repeats, and no setting has runs in two"
+        raise InvalidParameterError(f"no runs of the grid can be compared: {reason}")
+    return tuned
 
 
 def _own_best(runs: pd.DataFrame, column: str) -> pd.DataFrame:
