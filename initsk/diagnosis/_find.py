@@ -10,12 +10,13 @@ import torch
 from initsk.diagnosis._features import reference_loss
 from initsk.diagnosis._measurements import Measurements
 from initsk.diagnosis._objective import Objective
-from initsk.diagnosis._samples import Samples, as_array
+from initsk.diagnosis._samples import Samples
 from initsk.diagnosis._setup import Outcome
 from initsk.diagnosis._trial import Trial
 from initsk.diagnosis._unreached import Unreached
 from initsk.inspection import THRESHOLDS, Finding, signal_rows, threshold_of
 from initsk.network import heads_of_targets
+from initsk.utils.precision import to_numpy
 
 #: Static kinds that can keep a network from training.
 STATIC = ("symmetric", "small gradient", "large gradient", "incoherent", "disproportionate", "overconfident")
@@ -153,7 +154,7 @@ def _factor_from_standardized(parts: list[Any]) -> float:
     """Return by which factor mean or standard deviation of some numbers differ from 0 and 1; NaN of anything else."""
     if not all(isinstance(part, np.ndarray | torch.Tensor) for part in parts):
         return nan
-    values = np.concatenate([np.ravel(as_array(part)) for part in parts])
+    values = np.concatenate([np.ravel(to_numpy(part)) for part in parts])
     if values.dtype.kind != "f" or not np.isfinite(values).all() or not values.any():
         return nan
     spread = float(values.std())

@@ -15,6 +15,7 @@ from initsk.datasets import is_dataset, to_arrays
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.columns import ABOUT_DATES, are_dates, describe_not_numeric, describe_unusable, has_dates
 from initsk.utils.labels import check_labels, check_numbers, check_present
+from initsk.utils.precision import widened
 from initsk.utils.validation import check_known_labels
 from initsk.utils.words import counted, listed, reason_of
 
@@ -168,6 +169,7 @@ def class_shares(y: Any) -> list[list[Any]]:
 def _check_pair(X: Any, y: Any, suffix: str, types_of: TypesOf, target: Target) -> tuple[Any, Any]:
     name, name_of_y = f"X{suffix}", f"y{suffix}"
     try:
+        X, y = widened(X), widened(y)
         if isinstance(X, list):
             X = np.asarray(X)
         if types := types_of(X):
