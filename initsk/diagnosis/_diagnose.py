@@ -48,6 +48,7 @@ def diagnose(
 
     - *non-finite*: values of X or y, of layers, of gradients or of the loss are NaN or infinite; if X or y has such
       values, the finding names them, and there are no other findings;
+    - *dead*: all units of a layer are zero for every sample, and no path carries a gradient around the layer;
     - *cut off*: a layer gets no gradient, although the loss depends on it;
     - *symmetric*: units of a layer are copies of one another, and so are their gradients;
     - *large weights*: the weights of a layer are more than five times as large as recommended;
@@ -64,9 +65,9 @@ def diagnose(
     - *one-sided logits*: after an activation function no output is negative, and the loss takes logits;
     - *unlikely*: the score is low, and no other value explains it.
 
-    The other kinds only inform: findings in single layers, as in `ActivationSummary.findings`; *died*, units that the
-    trial has killed; *unused*, layers that the loss does not depend on; *left out*, layers that the optimizer does not
-    have; and *too deep*, more layers than six depth scales of `initsk.theory.MeanField`.
+    The other kinds only inform: other findings in single layers, as in `ActivationSummary.findings`; *died*, units that
+    the trial has killed; *unused*, layers that the loss does not depend on; *left out*, layers that the optimizer does
+    not have; and *too deep*, more layers than six depth scales of `initsk.theory.MeanField`.
 
     A network whose loss is below the target before the first step is already trained. The answer says so, and the
     report has no learning rates.

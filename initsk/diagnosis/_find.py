@@ -79,22 +79,26 @@ def find(
     )  # fmt: skip
     natural = _OF_TRAINED if is_trained else ()
     deciding = [finding._replace(decides=fails and finding.kind not in natural) for finding in possible]
-    nonfinite = measurements.nonfinite
-    if fails and not nonfinite and not any(finding.decides for finding in deciding):
+    nonfinite, dead_ends = measurements.nonfinite, measurements.dead_ends
+    if fails and not nonfinite and not dead_ends and not any(finding.decides for finding in deciding):
         deciding += [Finding("", "unlikely", outcome.score, threshold_of("unlikely").value, True, "score")]
     known = {finding.kind for finding in deciding}
     known |= {same for kind, same in _SAME_CAUSE.items() if kind in known} | {"symmetric"}
-    others = [f._replace(decides=False) for f in measurements.in_layers if f.kind not in known | {"non-finite"}]
+    others = [
+        f._replace(decides=fails and f.kind == "dead" and f.layer in dead_ends)
+        for f in measurements.in_layers
+        if f.kind not in known | {"non-finite"}
+    ]
     depth = measurements.depth
     if depth is not None and threshold_of("too deep").flags(depth.share):
         others.append(Finding("", "too deep", depth.share, threshold_of("too deep").value, False, "depth"))
     unmoved = [*_unreached(unreached, "unused"), *_unreached(unreached, "left out")]
     others += [*died, *(finding._replace(decides=False) for finding in unmoved)]
     order = list(THRESHOLDS)
-    # That the loss did not fall is what the other findings explain.
+    # Dead layers explain the gradients, and the other findings explain that the loss did not fall.
     return sorted(
         [*data, *nonfinite, *deciding, *others],
-        key=lambda f: (not f.decides, f.kind == "not learning", order.index(f.kind)),
+        key=lambda f: (not f.decides, f.decides and f.kind != "dead", f.kind == "not learning", order.index(f.kind)),
     )
 
 
