@@ -205,7 +205,8 @@ class BatchConverter:
     def _copied(self, name: str, values: torch.Tensor) -> torch.Tensor:
         """Return a copy: a module that begins with an in-place operation would overwrite the caller's data."""
         dtype = self._type_of(name, values)
-        check_fits(name, values, dtype)
+        if not is_mask(name):
+            check_fits(name, values, dtype)
         if self.buffers is None or values.dim() == 0 or values.layout is not torch.strided:
             return self._checked(name, values.detach().to(self.device, dtype, copy=True))
         held = self.buffers.get(name)
@@ -273,6 +274,17 @@ def integers_to_cast(module: nn.Module, X: Any) -> frozenset[str] | None:
         return BatchConverter(module)._find_casts(X, names)
     except ModuleError:
         return frozenset()
+
+
+def is_mask(name: str) -> bool:
+    """Return whether an argument of this name is, or may be, added to scores: its infinities are meant.
+
+    Examples
+    --------
+    >>> is_mask("X['attention_mask']"), is_mask("X[0]")
+    (True, False)
+    """
+    return "mask" in name or "bias" in name
 
 
 def several_targets(y: Any) -> bool:

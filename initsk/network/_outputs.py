@@ -21,6 +21,11 @@ _SCORE_NAMES = (
     "logits", "prediction_logits", "scores", "prediction", "predictions", "pred", "y_pred", "sample", "out", "output",
     "outputs", "start_logits", "last_hidden_state",
 )  # fmt: skip
+#: What is wrong with a loss that requires no gradient.
+NO_GRADIENT = (
+    "the loss has no gradient for any trained parameter (allowed: a loss of torch's operations; numpy, .detach(),"
+    " .item() and torch.no_grad(), in forward or in the criterion, cut the gradient off)"
+)
 #: torch's losses ignore targets with this value.
 IGNORED_TARGET = -100
 
