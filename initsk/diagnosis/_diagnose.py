@@ -100,8 +100,9 @@ def diagnose(
         Loss in evaluation, relative to the baseline loss, below which training has succeeded.
     trial_steps : int, default=32
         Steps of the trial. If the score is uncertain after them (between 0.05 and 0.95), the trial goes on to four
-        times as many steps, but at most to half of the budget. With 0 the score comes from the gradients at the start
-        alone, and is less certain.
+        times as many steps, but at most to half of the budget. With fewer than 8, the answer says that the
+        score says little: it was fitted to trials of at least 8 steps. With 0 the score comes from the gradients at the
+        start alone, and is less certain.
     batch_size : int, optional
         Samples in a batch; None takes that of the estimator, and 64 for a plain module. A stream has its own.
     max_samples : int, default=512
