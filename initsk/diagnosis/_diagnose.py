@@ -127,8 +127,8 @@ def diagnose(
     Raises
     ------
     InvalidParameterError
-        If a parameter is not allowed, X is not made of numbers, X and y differ in length, there are fewer than 20
-        samples, or all targets are alike.
+        If a parameter is not allowed, X is not made of numbers, X or y has finite numbers beyond the range of the
+        module's type, X and y differ in length, there are fewer than 20 samples, or all targets are alike.
     ModuleError
         If the model has no module whose layers can be read, or output, targets and loss do not fit each other.
 

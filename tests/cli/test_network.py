@@ -112,8 +112,7 @@ def ninety_and_thirty(tmp_path):
 
 def test_the_epochs_of_an_estimator_are_those_of_the_training_samples(networks, capsys, ninety_and_thirty):
     (networks / "short.py").write_text(
-        "from initsk import MLPClassifier\n"
-        "clf = MLPClassifier((8,), max_epochs=2, batch_size=10, random_state=0)\n"
+        "from initsk import MLPClassifier\nclf = MLPClassifier((8,), max_epochs=2, batch_size=10, random_state=0)\n"
     )
     options = ["short.py:clf", "--dataset", ninety_and_thirty, "--json"]
     run("diagnose", *options, "--no-rates")

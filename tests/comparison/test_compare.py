@@ -163,7 +163,7 @@ def test_an_interrupt_keeps_the_finished_runs(digits, capsys):
         ({"y": np.arange(1797)}, "classes with a single sample: 1797 of 1797 .0 in row 1, 1 in row 2, 2 in row"),
         ({"y": [1, *[0] * 1796]}, "classes with a single sample: 1 of 2 .1 in row 1."),
         ({"y": [None, *range(1796)]}, "y has 1 missing value; the first is in row 1; leave out the samples"),
-        ({"X": np.full((1797, 2), np.nan)}, "X contains NaN"),
+        ({"X": np.full((1797, 2), np.nan)}, "X has NaN: column 1 .row 1."),
         ({"X_val": np.zeros((2, 64))}, "go together"),
         ({"X_val": np.zeros((2, 3)), "y_val": [0, 1]}, "X_val has 3 features, X has 64"),
         ({"X_val": np.zeros((2, 64)), "y_val": [0, 1, 2]}, "inconsistent numbers of samples: 2 and 3"),
