@@ -46,6 +46,15 @@ def test_a_dead_branch_beside_a_path_of_gradients_decides_nothing():
     assert not dead["decides"].any()
 
 
+def test_weights_of_zero_are_symmetric_before_they_are_dead():
+    model = network(2)
+    for parameter in model.parameters():
+        nn.init.zeros_(parameter)
+    findings = diagnose(model, X, Y).findings()
+    assert findings["kind"].iloc[0] == "symmetric"
+    assert not findings.loc[findings["kind"] == "dead", "decides"].any()
+
+
 def test_a_layer_with_units_that_are_left_decides_nothing():
     model = network(1)
     with torch.no_grad():
