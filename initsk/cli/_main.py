@@ -101,9 +101,9 @@ def inspect(**arguments: Any) -> None:
 def diagnose(**arguments: Any) -> None:
     """Estimate whether a network will train.
 
-    The command takes a few steps of training on a copy. It prints the score, which is the estimated probability that
-    training succeeds, the findings, and the learning rates at which the network would train. The exit code is 0 if the
-    score is at least 0.5, and 1 if it is less.
+    The command takes a few steps of training on a copy, with training samples. It prints the score, which is the
+    estimated probability that training succeeds, the findings, and the learning rates at which the network would
+    train. The exit code is 0 if the score is at least 0.5, and 1 if it is less.
     """
     from initsk.cli._network import run
 
@@ -131,7 +131,7 @@ def audit(**arguments: Any) -> None:
 def recommend(**arguments: Any) -> None:
     """Recommend an initializer for each layer of a network.
 
-    The command also compares these initializers with others on held-out samples. For a plain module it does so only if
+    The command also compares these initializers with others on training samples. For a plain module it does so only if
     --dataset, --target, --sep, --decimal, --drop, --shape or --time-limit is given.
     """
     from initsk.cli._network import run

@@ -23,8 +23,8 @@ def load_model(options: Options) -> Any:
     return _initialized(load_network(options["network"], options["random_state"]), options)
 
 
-def model_and_data(options: Options, model: Any = None) -> tuple[Any, Any, Any]:
-    """Return the network and the held-out samples, in the shape that the network takes.
+def model_and_data(options: Options, model: Any = None, *, held_out: bool) -> tuple[Any, Any, Any]:
+    """Return the network and the held-out or the training samples, in the shape that the network takes.
 
     A `model` is NETWORK, if that is loaded already.
     """
@@ -39,16 +39,19 @@ def model_and_data(options: Options, model: Any = None) -> tuple[Any, Any, Any]:
             check_for_perceptron(data)
     if options["network"] is None:
         options["has_data"] = True
-        return _perceptron(options, continuous).initialize(X, y), X_val, y_val
+        return _perceptron(options, continuous).initialize(X, y), *((X_val, y_val) if held_out else (X, y))
     if model is None:
         model = load_network(options["network"], options["random_state"])
-    options |= {"has_data": True, "can_fit": _can_fit(model, X_val)}
-    if X_val.dtype.kind == "f":
-        X_val = X_val.astype(np.float32)
+    labels = np.unique(y)
+    if held_out:
+        X, y = X_val, y_val
+    options |= {"has_data": True, "can_fit": _can_fit(model, X)}
+    if X.dtype.kind == "f":
+        X = X.astype(np.float32)
     if hasattr(model, "parameters"):
         # A plain module counts classes from 0, and computes in single precision.
-        y_val = y_val.astype(np.float32) if continuous else np.searchsorted(np.unique(y), y_val)
-    return _initialized(model, options, X_val, y_val), X_val, y_val
+        y = y.astype(np.float32) if continuous else np.searchsorted(labels, y)
+    return _initialized(model, options, X, y), X, y
 
 
 def _perceptron(options: Options, continuous: bool) -> Any:

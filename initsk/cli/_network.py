@@ -98,7 +98,7 @@ def _is_about_option(message: str, options: Options) -> bool:
 
 
 def _inspect(options: Options) -> Outcome:
-    model, X, y = model_and_data(options)
+    model, X, y = model_and_data(options, held_out=True)
     X, y = X[: options["max_samples"]], y[: options["max_samples"]]
     chosen = {name: options[name] for name in ("layers", "gradients", "training", "random_state")}
     summary = inspect_activations(model, X, y, weights=True, optimizer=_optimizer(options), **chosen)
@@ -121,7 +121,8 @@ def _optimizer(options: Options) -> Callable[[Any], Any] | None:
 
 
 def _diagnose(options: Options) -> Outcome:
-    model, X, y = model_and_data(options)
+    # The score is about the training data, whose number sets the steps of an estimator's epochs.
+    model, X, y = model_and_data(options, held_out=False)
     names = ("optimizer", "lr", "budget", "trial_steps", "batch_size", "max_samples", "time_limit", "random_state")
     diagnosis = diagnose(model, X, y, **{name: options[name] for name in names})
     tried = options["rates"] and not diagnosis.trial.empty and not diagnosis.is_trained
@@ -143,7 +144,7 @@ def _values_of(diagnosis: Diagnosis, rates: str) -> dict[str, Any]:
 
 
 def _audit(options: Options) -> Outcome:
-    model, X, y = (load_model(options), None, None) if options["no_data"] else model_and_data(options)
+    model, X, y = (load_model(options), None, None) if options["no_data"] else model_and_data(options, held_out=True)
     if X is not None and is_unbuilt(model):
         model = initialized(clone(model), X, y)
     result = audit(model, X, max_samples=options["max_samples"], random_state=options["random_state"])
@@ -159,7 +160,7 @@ def _recommend(options: Options) -> Outcome:
     # A plain module is enough: data are loaded only where they are needed or given.
     model, X, y = None if options["network"] is None else load_model(options), None, None
     if not hasattr(model, "parameters") or _NEEDS_DATA & set(given_options()):
-        model, X, y = model_and_data(options, model)
+        model, X, y = model_and_data(options, model, held_out=False)
     chosen = {name: options[name] for name in ("time_limit", "random_state")}
     recommendation = recommend_initializer(model, X, y, **chosen)
     measured = recommendation.measured

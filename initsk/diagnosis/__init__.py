@@ -10,12 +10,12 @@ from initsk.diagnosis._features import Question, TrialValues, static_features
 from initsk.diagnosis._learning_rates import RateRange
 from initsk.diagnosis._predict import predict_signal
 from initsk.diagnosis._recommend import Advice, Recommendation, by_initializer, recommend_initializer
-from initsk.diagnosis._score import REACHED, ScoreModel, load_model
+from initsk.diagnosis._score import REACHED, SHORTEST_TRIAL, ScoreModel, load_model
 from initsk.diagnosis._setup import measure_trials
 from initsk.diagnosis._trial import Trial
 
 __all__ = [
-    "REACHED", "Advice", "Audit", "DepthBudget", "Diagnosis", "NotChecked", "Question", "RateRange", "Recommendation",
-    "ScoreModel", "Trial", "TrialValues", "audit", "by_initializer", "diagnose", "load_model", "measure_trials",
-    "predict_signal", "recommend_initializer", "static_features", "truncation_of",
+    "REACHED", "SHORTEST_TRIAL", "Advice", "Audit", "DepthBudget", "Diagnosis", "NotChecked", "Question", "RateRange",
+    "Recommendation", "ScoreModel", "Trial", "TrialValues", "audit", "by_initializer", "diagnose", "load_model",
+    "measure_trials", "predict_signal", "recommend_initializer", "static_features", "truncation_of",
 ]  # fmt: skip

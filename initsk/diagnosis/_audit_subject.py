@@ -22,6 +22,7 @@ from initsk.network import (
     PlannedParameter,
     count_samples,
     first_batch,
+    is_mask,
     local_values,
     map_arrays,
     preserve_state,
@@ -234,17 +235,12 @@ def _draw(
     batch = BatchConverter(model.module, casts=model.casts).convert(X, None, padding_mask)
     if n_given == 0:
         raise ModuleError("X has no samples: there is nothing to audit")
-    # Numbers beyond single precision become infinite in the batch.
-    return batch, nonfinite or _nonfinite(batch.inputs or batch.keywords)
+    return batch, nonfinite
 
 
 def _nonfinite(X: Any) -> list[NonFinite]:
     # Masks that are added to scores are infinite on purpose.
-    return nonfinite_arrays([(map_arrays(lambda name, part: () if _is_mask(name) else part, X), None)])
-
-
-def _is_mask(name: str) -> bool:
-    return "mask" in name or "bias" in name
+    return nonfinite_arrays([(map_arrays(lambda name, part: () if is_mask(name) else part, X), None)])
 
 
 def values_of(planned: PlannedParameter) -> torch.Tensor:

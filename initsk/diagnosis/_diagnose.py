@@ -48,6 +48,7 @@ def diagnose(
 
     - *non-finite*: values of X or y, of layers, of gradients or of the loss are NaN or infinite; if X or y has such
       values, the finding names them, and there are no other findings;
+    - *dead*: all units of a layer are zero for every sample, and no path carries a gradient around the layer;
     - *cut off*: a layer gets no gradient, although the loss depends on it;
     - *broadcast loss*: the loss compares every output with every target, as a difference of the shapes (n, 1) and (n,)
       does;
@@ -66,9 +67,9 @@ def diagnose(
     - *one-sided logits*: after an activation function no output is negative, and the loss takes logits;
     - *unlikely*: the score is low, and no other value explains it.
 
-    The other kinds only inform: findings in single layers, as in `ActivationSummary.findings`; *died*, units that the
-    trial has killed; *unused*, layers that the loss does not depend on; *left out*, layers that the optimizer does not
-    have; and *too deep*, more layers than six depth scales of `initsk.theory.MeanField`.
+    The other kinds only inform: other findings in single layers, as in `ActivationSummary.findings`; *died*, units that
+    the trial has killed; *unused*, layers that the loss does not depend on; *left out*, layers that the optimizer does
+    not have; and *too deep*, more layers than six depth scales of `initsk.theory.MeanField`.
 
     A network whose loss is below the target before the first step is already trained, or, in an
     autoencoder or a denoiser, it may pass on inputs that are close to the targets. The answer says so, and the report
@@ -102,8 +103,9 @@ def diagnose(
         Loss in evaluation, relative to the baseline loss, below which training has succeeded.
     trial_steps : int, default=32
         Steps of the trial. If the score is uncertain after them (between 0.05 and 0.95), the trial goes on to four
-        times as many steps, but at most to half of the budget. With 0 the score comes from the gradients at the start
-        alone, and is less certain.
+        times as many steps, but at most to half of the budget. With fewer than 8, the answer says that the
+        score says little: it was fitted to trials of at least 8 steps. With 0 the score comes from the gradients at the
+        start alone, and is less certain.
     batch_size : int, optional
         Samples in a batch; None takes that of the estimator, and 64 for a plain module. A stream has its own.
     max_samples : int, default=512
@@ -128,8 +130,8 @@ def diagnose(
     Raises
     ------
     InvalidParameterError
-        If a parameter is not allowed, X is not made of numbers, X and y differ in length, there are fewer than 20
-        samples, or all targets are alike.
+        If a parameter is not allowed, X is not made of numbers, X or y has finite numbers beyond the range of the
+        module's type, X and y differ in length, there are fewer than 20 samples, or all targets are alike.
     ModuleError
         If the model has no module whose layers can be read, or output, targets and loss do not fit each other.
 

@@ -10,12 +10,13 @@ import torch
 from initsk.diagnosis._features import reference_loss
 from initsk.diagnosis._measurements import Measurements
 from initsk.diagnosis._objective import Objective
-from initsk.diagnosis._samples import Samples, as_array
+from initsk.diagnosis._samples import Samples
 from initsk.diagnosis._setup import Outcome
 from initsk.diagnosis._trial import Trial
 from initsk.diagnosis._unreached import Unreached
 from initsk.inspection import THRESHOLDS, Finding, signal_rows, threshold_of
 from initsk.network import heads_of_targets
+from initsk.utils.precision import to_numpy
 
 #: Static kinds that can keep a network from training.
 STATIC = ("symmetric", "small gradient", "large gradient", "incoherent", "disproportionate", "overconfident")
@@ -78,22 +79,26 @@ def find(
     )  # fmt: skip
     natural = _OF_TRAINED if is_trained else ()
     deciding = [finding._replace(decides=fails and finding.kind not in natural) for finding in possible]
-    nonfinite = measurements.nonfinite
-    if fails and not nonfinite and not any(finding.decides for finding in deciding):
+    nonfinite, dead_ends = measurements.nonfinite, measurements.dead_ends
+    if fails and not nonfinite and not dead_ends and not any(finding.decides for finding in deciding):
         deciding += [Finding("", "unlikely", outcome.score, threshold_of("unlikely").value, True, "score")]
     known = {finding.kind for finding in deciding}
     known |= {same for kind, same in _SAME_CAUSE.items() if kind in known} | {"symmetric"}
-    others = [f._replace(decides=False) for f in measurements.in_layers if f.kind not in known | {"non-finite"}]
+    others = [
+        f._replace(decides=fails and f.kind == "dead" and f.layer in dead_ends)
+        for f in measurements.in_layers
+        if f.kind not in known | {"non-finite"}
+    ]
     depth = measurements.depth
     if depth is not None and threshold_of("too deep").flags(depth.share):
         others.append(Finding("", "too deep", depth.share, threshold_of("too deep").value, False, "depth"))
     unmoved = [*_unreached(unreached, "unused"), *_unreached(unreached, "left out")]
     others += [*died, *(finding._replace(decides=False) for finding in unmoved)]
     order = list(THRESHOLDS)
-    # That the loss did not fall is what the other findings explain.
+    # Dead layers explain the gradients, and the other findings explain that the loss did not fall.
     return sorted(
         [*data, *nonfinite, *deciding, *others],
-        key=lambda f: (not f.decides, f.kind == "not learning", order.index(f.kind)),
+        key=lambda f: (not f.decides, f.decides and f.kind != "dead", f.kind == "not learning", order.index(f.kind)),
     )
 
 
@@ -153,7 +158,7 @@ def _factor_from_standardized(parts: list[Any]) -> float:
     """Return by which factor mean or standard deviation of some numbers differ from 0 and 1; NaN of anything else."""
     if not all(isinstance(part, np.ndarray | torch.Tensor) for part in parts):
         return nan
-    values = np.concatenate([np.ravel(as_array(part)) for part in parts])
+    values = np.concatenate([np.ravel(to_numpy(part)) for part in parts])
     if values.dtype.kind != "f" or not np.isfinite(values).all() or not values.any():
         return nan
     spread = float(values.std())

@@ -65,6 +65,21 @@ class Measurements:
         return inspection.find_in_layers(*self._frames, inspection.layer_thresholds({}))
 
     @cached_property
+    def dead_ends(self) -> set[str]:
+        """The layers whose units are all dead, where no path carries a gradient around them to the first layer.
+
+        Layers whose units are copies of one another are left out: their symmetry is the cause.
+        """
+        back = self.summary.to_frame("gradients")
+        # An activation has a gradient from the next layer, also where its unit passes none on.
+        before = back.loc[back["position"] != "activation", "rms"]
+        if before.empty or before.iloc[0] != 0:
+            return set()
+        copied = {finding.layer for finding in self.in_layers if finding.kind == "symmetric"}
+        dead = {finding.layer for finding in self.in_layers if finding.kind == "dead" and finding.value == 1}
+        return dead - copied
+
+    @cached_property
     def nonfinite(self) -> list[inspection.Finding]:
         """The findings of values that are not finite: in layers, and of the loss."""
         found = [finding for finding in self.in_layers if finding.kind == "non-finite"]

@@ -26,6 +26,7 @@ from initsk.network import (
     preserve_state,
     takes_classes,
 )
+from initsk.utils.precision import to_numpy
 
 _N_STEPS = 25
 # A loss that is less than this many times another one is probably the same loss of other elements.
@@ -151,7 +152,7 @@ def baseline_loss(objective: Objective, module: nn.Module, batches: list[Batch],
     heads = [heads_of_targets(target) for target in targets]
     known = 0.0
     for name in heads[0]:
-        values = np.concatenate([np.atleast_1d(_numpy(parts[name])) for parts in heads])
+        values = np.concatenate([np.atleast_1d(to_numpy(parts[name])) for parts in heads])
         known += known_baseline(given.get(name) if isinstance(given, Mapping) else given, values)
     return known if isfinite(known) else _searched(objective, module, batches)
 
@@ -198,10 +199,6 @@ def _is_usual_loss(objective: Objective, module: nn.Module, batch: Batch) -> boo
         return False
     # The tokens that a language model is scored by are fewer by one, for example.
     return usual / _SAME_LOSS < float(own) < usual * _SAME_LOSS
-
-
-def _numpy(values: Any) -> np.ndarray:
-    return values.numpy(force=True) if isinstance(values, torch.Tensor) else np.asarray(values)
 
 
 def _searched(objective: Objective, module: nn.Module, batches: list[Batch]) -> float:

@@ -12,13 +12,14 @@ from initsk.diagnosis._practice import common_practice
 from initsk.diagnosis._rate_advice import rate_advice
 from initsk.diagnosis._samples import MIN_SAMPLES, count_rows
 from initsk.diagnosis._setup import TrainingSetup, set_up
-from initsk.exceptions import InitskError
+from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.initialization import choices_for
 from initsk.initializers import initializer_name
 from initsk.network import (
     Batch,
     Model,
     ParameterSpec,
+    arrays_in,
     borrowed,
     describe_model,
     first_batch,
@@ -28,6 +29,7 @@ from initsk.network import (
 )
 from initsk.text import visible
 from initsk.utils.global_state import one_at_a_time
+from initsk.utils.precision import describe_not_finite
 from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.reason import Reason
 from initsk.utils.results import Reported
@@ -219,7 +221,7 @@ def recommend_initializer(
     Raises
     ------
     InvalidParameterError
-        If X and y do not fit each other or the network.
+        If X and y do not fit each other or the network, or hold NaN or infinity that makes the loss not finite.
     ModuleError
         If the model has no module, or a layer that cannot be read.
 
@@ -247,6 +249,10 @@ def _recommend(found: Model, X: Any, y: Any, time_limit: float | None, random_st
     if not has_targets(X, y) or (n_samples is not None and n_samples < MIN_SAMPLES):
         return _recommendation(found.module, found.first_rows(X), name_of_loss(found.net, None, None))
     setup = set_up("recommend_initializer", found, X, y, {"time_limit": time_limit}, resolve_seed(random_state))
+    if setup.samples.nonfinite and not setup.starts(setup.coherence()):
+        parts = arrays_in(X) | ({} if y is None else arrays_in(y, "y"))
+        reasons = [reason for name, part in parts.items() if (reason := describe_not_finite(part, name))]
+        raise InvalidParameterError("; ".join(reasons))
     without = recommend(setup)
     measured, not_tried = compare_candidates(setup)
     return Recommendation(without.rows, measured, without.learning_rate, not_tried, setup.described())

@@ -25,6 +25,7 @@ from initsk.network import (
     targets_in,
     to_array,
 )
+from initsk.utils.precision import to_numpy
 from initsk.utils.validation import refuse
 from initsk.utils.words import counted
 
@@ -210,11 +211,6 @@ def count_rows(X: Any) -> int | None:
     return X.shape[0] if hasattr(X, "shape") else count_samples(map_arrays(to_array, X))
 
 
-def as_array(y: Any) -> np.ndarray:
-    """Return targets as an array: floats are numbers to predict, all others are classes."""
-    return y.numpy(force=True) if isinstance(y, torch.Tensor) else np.asarray(y)
-
-
 def _take(X: Any, y: Any, rows: np.ndarray, n_samples: int) -> tuple[Any, Any]:
     """Return the given rows of X and y as arrays."""
     several = isinstance(X, Mapping | tuple)
@@ -242,7 +238,7 @@ def _check_samples(n_samples: int, y: Any) -> None:
         return
     if len(y) != n_samples:
         refuse("diagnose", [f"y has {counted(len(y), 'row')}, and X has {n_samples} (allowed: the same number)"])
-    values = as_array(y)
+    values = to_numpy(y)
     if (values == values[:1]).all() and (values.ndim == 1 or values.dtype.kind == "f"):
         refuse(
             "diagnose",

@@ -13,6 +13,8 @@ import pandas as pd
 
 #: The smallest score if a trial has reached the target already, as 99 % of such networks of the zoo did in evaluation.
 REACHED = 0.99
+#: The fewest steps of the trials that the score was fitted to.
+SHORTEST_TRIAL = 8
 
 
 @dataclass(frozen=True)

@@ -189,10 +189,7 @@ class TrainingSetup:
     def outcome(self, before: GradientCoherence | None = None) -> "Outcome":
         """Return the outcome of the trial, or of the estimate if there are no trial steps.
 
-        Parameters
-        ----------
-        before : GradientCoherence, optional
-            Measured at the start; it is measured if it is not given.
+        The gradients at the start are measured if they are not given.
         """
         before = self.coherence() if before is None else before
         return self.run(before) if self.trial_steps else self._estimate(before)
@@ -224,7 +221,7 @@ class TrainingSetup:
         def ends(trial: Trial, module: nn.Module) -> bool:
             after, values = self.measure_trial(trial, module, before)
             features = values.features(self.question(trial.lr))
-            found = Outcome(trial, features, load_model("trial"), after, module, self._starts(before))
+            found = Outcome(trial, features, load_model("trial"), after, module, self.starts(before))
             outcomes.append(found)
             return not _UNCERTAIN[0] < found.score < _UNCERTAIN[1]
 
@@ -249,13 +246,14 @@ class TrainingSetup:
         after = None if diverged else self.coherence(module)
         return after, TrialValues.of(trial, self.baseline_loss, before, after)
 
-    def _starts(self, before: GradientCoherence) -> bool:
+    def starts(self, before: GradientCoherence) -> bool:
+        """Return whether the loss at the start is finite, also for samples that are not."""
         return isfinite(before.loss) and self.data_give_a_loss
 
     def _estimate(self, before: GradientCoherence) -> "Outcome":
         """Return the outcome without a trial."""
         features = features_at_start(self.question(), self.baseline_loss, before)
-        return Outcome(None, features, load_model("static"), None, None, self._starts(before))
+        return Outcome(None, features, load_model("static"), None, None, self.starts(before))
 
     @_works
     def reinitialized(self, initializer: InitializerLike) -> "TrainingSetup":

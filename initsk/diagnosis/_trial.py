@@ -18,7 +18,7 @@ from initsk.diagnosis._objective import Objective
 from initsk.diagnosis._optimizers import OptimizerPlan
 from initsk.diagnosis._samples import Samples
 from initsk.exceptions import InitskError, InvalidParameterError, ModuleError
-from initsk.network import Batch, copy_of_module, dense, set_training
+from initsk.network import NO_GRADIENT, Batch, copy_of_module, dense, set_training
 from initsk.utils.random import derive_seed, isolated_random
 
 #: The columns of a trial's frame.
@@ -181,7 +181,7 @@ def _step(
         optimizer.zero_grad()
         loss = objective.loss(batch.run(module), batch.target, batch.data)
         if not loss.requires_grad:
-            raise ModuleError("the loss does not depend on any trained parameter")
+            raise ModuleError(NO_GRADIENT)
         # A criterion may use parameters of others, whose gradients stay as they are.
         loss.backward(inputs=trained)
         return loss

@@ -27,7 +27,7 @@ from initsk.network import ActivationOption, is_sparse
 from initsk.utils.columns import describe_not_numeric, describe_unusable, has_dates
 from initsk.utils.global_state import one_at_a_time
 from initsk.utils.labels import describe_absent
-from initsk.utils.precision import describe_not_finite, matrix_types
+from initsk.utils.precision import matrix_types, widened
 from initsk.utils.random import RandomState
 from initsk.utils.torch_settings import outside_of_contexts, torch_threads
 from initsk.utils.validation import Constraint, check_parameters, refuse
@@ -294,14 +294,14 @@ class BaseMLP(BaseEstimator):
         refuse(type(self).__name__, [f"{part} is a sparse tensor (allowed: {part}.to_dense())" for part in sparse])
         if has_dates(X):
             raise InvalidParameterError(describe_not_numeric(X))
+        X = widened(X)
         types = matrix_types(X, self.input_scale)
         try:
             # The cast makes numbers that are too large infinite, which scikit-learn refuses.
             with np.errstate(over="ignore", invalid="ignore"):
                 return validate_data(self, X, y, reset=first, dtype=types, order="C", **checks)
         except (TypeError, ValueError) as error:
-            reason = describe_unusable(X) or describe_not_finite(X)
-            reason = reason or describe_absent(name, y)
+            reason = describe_unusable(X) or describe_absent(name, y)
             if reason is None:
                 raise
             raise InvalidParameterError(reason) from error

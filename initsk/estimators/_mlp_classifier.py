@@ -18,6 +18,7 @@ from initsk.estimators._training_data import TrainingData
 from initsk.estimators._unknown_parameters import CLASSIFIER_ATTRIBUTES, explain_unknown_parameters
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.labels import check_given, check_labels, check_present
+from initsk.utils.precision import widened
 from initsk.utils.validation import Constraint, real
 from initsk.utils.words import reason_of
 
@@ -230,6 +231,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ) -> Any:
         if y is None or isinstance(y, str):
             return super()._check_samples(X, y, first, name, **checks)
+        y = widened(y)
         check_labels(name, y)
         X, y = super()._check_samples(X, y, first, name, **checks, multi_output=_has_columns(y))
         return X, y.toarray() if issparse(y) else y

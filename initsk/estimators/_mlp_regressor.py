@@ -15,6 +15,7 @@ from initsk.estimators._number_targets import NumberTarget
 from initsk.estimators._parameters import CONSTRAINTS
 from initsk.estimators._unknown_parameters import REGRESSOR_ATTRIBUTES, explain_unknown_parameters
 from initsk.utils.labels import check_given, check_numbers, check_present
+from initsk.utils.precision import widened
 from initsk.utils.validation import Constraint, boolean
 
 
@@ -161,6 +162,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _check_samples(
         self, X: Any, y: Any = "no_validation", first: bool = False, name: str = "y", **checks: Any
     ) -> Any:
+        y = widened(y)
         if not isinstance(y, str) and y is not None:
             check_numbers(name, y)
             # scikit-learn makes NaN of None after its check of finite numbers.

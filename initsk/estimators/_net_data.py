@@ -14,6 +14,7 @@ from initsk.exceptions import InvalidParameterError
 from initsk.network import get_criterion
 from initsk.utils.columns import describe_not_numeric, has_dates
 from initsk.utils.labels import check_numbers, check_present
+from initsk.utils.precision import to_numpy
 
 _LABELS = (
     "allowed: whole numbers 0, 1, ..., a number for each output of the module; make them of other labels with"
@@ -50,10 +51,7 @@ def net_targets(net: Any, y: Any) -> Any:
     learns_classes = _learns_classes(net)
     if not learns_classes and not isinstance(net, skorch.NeuralNetBinaryClassifier):
         return y
-    if isinstance(y, torch.Tensor):
-        values = y.detach().cpu().numpy() if y.dtype != torch.bfloat16 else y.detach().float().cpu().numpy()
-    else:
-        values = np.asarray(y)
+    values = to_numpy(y)
     if values.ndim == 2 and values.shape[1] == 1:
         values = column_or_1d(values, warn=True)
     elif not learns_classes or (values.dtype.kind in "fc" and values.ndim > 1):

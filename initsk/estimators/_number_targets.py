@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.preprocessing import StandardScaler
 
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.labels import check_present
-from initsk.utils.precision import describe_too_large
+from initsk.utils.precision import describe_too_large, to_numpy
 from initsk.utils.words import counted
 
 
@@ -61,11 +60,11 @@ class NumberTarget:
         Raises
         ------
         InvalidParameterError
-            If y has another number of targets, numbers beyond the range of single precision, or missing values among
-            Python objects, which would become NaN.
+            If y has another number of targets, infinite values, numbers beyond the range of single precision, or
+            missing values among Python objects, which would become NaN.
         """
-        values = y.numpy(force=True) if isinstance(y, torch.Tensor) else np.asarray(y)
-        if values.dtype == object:
+        values = to_numpy(y)
+        if values.dtype == object or (values.dtype.kind == "f" and np.isinf(values).any()):
             check_present(name, values)
         _check_range(values, name)
         columns = _columns(values)

@@ -11,6 +11,7 @@ from initsk.network._batches import (
     as_batch,
     heads_of_targets,
     integers_to_cast,
+    is_mask,
     iterate_batches,
     several_targets,
     take_targets,
@@ -62,6 +63,7 @@ from initsk.network._optimizers import OPTIMIZERS, check_optimizer, get_optimize
 from initsk.network._originals import written_by
 from initsk.network._outputs import (
     IGNORED_TARGET,
+    NO_GRADIENT,
     LossWithInputs,
     heads_of,
     loss_of,
@@ -110,6 +112,7 @@ __all__ = [
     "IGNORED_TARGET",
     "MLP",
     "NORMALIZATIONS",
+    "NO_GRADIENT",
     "OF_CLASSES",
     "OF_NUMBERS",
     "OPTIMIZERS",
@@ -187,6 +190,7 @@ __all__ = [
     "integers_to_cast",
     "is_fitted",
     "is_integer",
+    "is_mask",
     "is_sparse",
     "is_stream",
     "is_unbuilt",

@@ -40,6 +40,8 @@ def known_baseline(criterion: Any, values: np.ndarray) -> float:
     criterion = next((loss for function, loss in _FUNCTIONS if function is criterion), criterion)
     if criterion is not None and not _is_plain(criterion):
         return nan
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        return nan
     if isinstance(criterion, OF_RATES) or (criterion is None and values.dtype == bool):
         rate = np.clip(values.astype(float).mean(axis=0), 1e-12, 1 - 1e-12)
         return float(-(rate * np.log(rate) + (1 - rate) * np.log1p(-rate)).mean())

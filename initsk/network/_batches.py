@@ -31,7 +31,7 @@ from initsk.network._mlp import MLP
 from initsk.network._state import preserve_state
 from initsk.utils.cached import cached_property
 from initsk.utils.precision import nonfinite_in
-from initsk.utils.torch_settings import as_tensor, stored_values
+from initsk.utils.torch_settings import as_tensor, check_fits, stored_values
 from initsk.utils.words import counted, named_reason
 
 PaddingMask = TypeAliasType("PaddingMask", Any | Callable[[Any], Any])
@@ -85,7 +85,8 @@ def as_batch(module: nn.Module, X: Any, y: Any = None) -> Batch:
     Raises
     ------
     InvalidParameterError
-        If X does not consist of numbers, forward does not take an argument, or targets are given twice.
+        If X does not consist of numbers, or of numbers beyond the range of the module's type, forward does not take an
+        argument, or targets are given twice.
     ModuleError
         If X or y holds NaN or infinity, or the module does not run on X with integers of any type.
 
@@ -198,11 +199,14 @@ class BatchConverter:
             dtype = torch.int64 if target.dim() <= 1 else self.real
         elif dtype in _UNSIGNED:
             dtype = torch.int64
+        check_fits(name, target, dtype)
         return self._checked(name, target.detach().to(self.device, dtype, copy=True))
 
     def _copied(self, name: str, values: torch.Tensor) -> torch.Tensor:
         """Return a copy: a module that begins with an in-place operation would overwrite the caller's data."""
         dtype = self._type_of(name, values)
+        if not is_mask(name):
+            check_fits(name, values, dtype)
         if self.buffers is None or values.dim() == 0 or values.layout is not torch.strided:
             return self._checked(name, values.detach().to(self.device, dtype, copy=True))
         held = self.buffers.get(name)
@@ -270,6 +274,17 @@ def integers_to_cast(module: nn.Module, X: Any) -> frozenset[str] | None:
         return BatchConverter(module)._find_casts(X, names)
     except ModuleError:
         return frozenset()
+
+
+def is_mask(name: str) -> bool:
+    """Return whether an argument of this name is, or may be, added to scores: its infinities are meant.
+
+    Examples
+    --------
+    >>> is_mask("X['attention_mask']"), is_mask("X[0]")
+    (True, False)
+    """
+    return "mask" in name or "bias" in name
 
 
 def several_targets(y: Any) -> bool:

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-import torch
 from torch import nn
 
 from initsk.network._batches import several_targets
 from initsk.network._inputs import arrays_in, is_stream
 from initsk.network._model import Model, innermost
 from initsk.network._nets import has_own_loss
+from initsk.utils.precision import to_numpy
 from initsk.utils.validation import is_continuous
 from initsk.utils.versions import versions
 
@@ -35,6 +34,7 @@ def describe_model(given: Any, found: Model, X: Any = None) -> dict[str, Any]:
 
     Examples
     --------
+    >>> import numpy as np
     >>> module = nn.Linear(2, 1)
     >>> settings = describe_model(module, Model(module), np.zeros((5, 2)))
     >>> {name: settings[name] for name in ("model", "fitted", "n_weights", "data_shape")}
@@ -93,6 +93,7 @@ def name_of_loss(net: Any, criterion: Any, y: Any) -> str:
 
     Examples
     --------
+    >>> import numpy as np
     >>> name_of_loss(None, nn.L1Loss(), None), name_of_loss(None, None, np.array([0.5])), name_of_loss(None, None, None)
     ('L1Loss', 'MSELoss', '')
     """
@@ -103,5 +104,4 @@ def name_of_loss(net: Any, criterion: Any, y: Any) -> str:
         return getattr(criterion, "__name__", type(criterion).__name__)
     if y is None or several_targets(y):
         return ""
-    values = y.numpy(force=True) if isinstance(y, torch.Tensor) else np.asarray(y)
-    return "MSELoss" if is_continuous(values) else "CrossEntropyLoss"
+    return "MSELoss" if is_continuous(to_numpy(y)) else "CrossEntropyLoss"

@@ -1,17 +1,19 @@
 """The fitted networks inside estimators that hold other estimators."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.dummy import DummyRegressor
 from sklearn.model_selection import FixedThresholdClassifier
 from torch import nn
 
-from initsk.exceptions import ModuleError
+from initsk.exceptions import InitskError, InvalidParameterError, ModuleError
+from initsk.utils.labels import describe_absent
+from initsk.utils.precision import to_numpy
 from initsk.utils.words import counted, listed
 
 # The most networks that a message names.
@@ -62,14 +64,35 @@ def target_transformer(estimator: Any, X: Any, y: Any) -> Any:
     if hasattr(estimator, "transformer_"):
         return estimator.transformer_
     # This fits the transformer alone.
-    return clone(estimator).set_params(regressor=DummyRegressor()).fit(X, y).transformer_
+    with explained(_describe_absent, y):
+        return clone(estimator).set_params(regressor=DummyRegressor()).fit(X, y).transformer_
 
 
 def transformed(transformer: Any, y: Any) -> Any:
     """Return targets as the regressor in a TransformedTargetRegressor gets them."""
-    values = y.numpy(force=True) if isinstance(y, torch.Tensor) else np.asarray(y)
-    columns = transformer.transform(values[:, None] if values.ndim == 1 else values)
+    values = to_numpy(y)
+    with explained(_describe_absent, y):
+        columns = transformer.transform(values[:, None] if values.ndim == 1 else values)
     return columns.ravel() if values.ndim == 1 and columns.shape[1:] == (1,) else columns
+
+
+@contextmanager
+def explained(describe: Callable[[Any], str | None], values: Any) -> Iterator[None]:
+    """Raise InvalidParameterError with what `describe` says of the values if an estimator of scikit-learn refuses them.
+
+    The error stays as it is if `describe` returns None.
+    """
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        reason = None if isinstance(error, InitskError) else describe(values)
+        if reason is None:
+            raise
+        raise InvalidParameterError(reason) from error
+
+
+def _describe_absent(y: Any) -> str | None:
+    return describe_absent("y", to_numpy(y))
 
 
 def _holders(part: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:

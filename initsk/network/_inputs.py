@@ -18,6 +18,7 @@ from initsk.datasets import is_dataset
 from initsk.exceptions import InvalidParameterError
 from initsk.network._generators import preserve_generators
 from initsk.utils.columns import ABOUT_DATES, are_dates, describe_not_numeric
+from initsk.utils.precision import widened
 from initsk.utils.random import isolated_torch_random
 from initsk.utils.validation import unknown_name
 from initsk.utils.words import reason_of
@@ -123,7 +124,8 @@ def arguments_of(module: nn.Module, X: Any, y: Any = None) -> tuple[Any, Any]:
 def _split(module: nn.Module, X: Any, y: Any) -> tuple[Any, Any]:
     if is_graph(X):
         arguments = _graph_arguments(_Signature(module), X)
-        return arguments, targets_in(X) if y is None and not _takes_targets(arguments) else y
+        holds_targets = isinstance(arguments, dict) and "y" in arguments
+        return arguments, targets_in(X) if y is None and not holds_targets else y
     if not isinstance(X, Mapping):
         return X, y
     signature = _Signature(module)
@@ -133,7 +135,7 @@ def _split(module: nn.Module, X: Any, y: Any) -> tuple[Any, Any]:
     arguments = {str(name): part for name, part in X.items() if name != held}
     for name in arguments:
         if not signature.takes(name):
-            raise InvalidParameterError(unknown_name("argument of forward", name, signature.names))
+            raise InvalidParameterError(f"X: {unknown_name('argument of forward', name, signature.names)}")
     return arguments, y if held is None else X[held]
 
 
@@ -288,7 +290,7 @@ def to_array(name: str, part: Any) -> Any:
     if isinstance(part, list):
         _check_no_graphs(name, part)
     try:
-        array = np.asarray(part)
+        array = np.asarray(widened(part))
     except ValueError as error:
         raise InvalidParameterError(
             f"{name} has rows of different lengths (allowed: rows of one length, or several arguments as a tuple)"
@@ -387,10 +389,6 @@ def _graph_arguments(signature: _Signature, X: Any) -> Any:
 
 def _is_field(name: str, held: set[str]) -> bool:
     return name in held or name.endswith("_dict")
-
-
-def _takes_targets(arguments: Any) -> bool:
-    return isinstance(arguments, dict) and "y" in arguments
 
 
 def _tuple_of_tensors(part: Any) -> Any:

@@ -16,10 +16,12 @@ from torch import nn
 from initsk.exceptions import ModuleError
 from initsk.network._batches import Batch, iterate_batches
 from initsk.network._hints import describe_kind, next_step, with_next_step
-from initsk.network._inner import inner_holder, target_transformer, transformed, unfitted_inner
+from initsk.network._inner import explained, inner_holder, target_transformer, transformed, unfitted_inner
 from initsk.network._inputs import IntegerCasts
 from initsk.network._lazy import infer_shapes, lazy_again
 from initsk.network._wrappers import refuse_quantized, unwrap
+from initsk.utils.columns import describe_unusable
+from initsk.utils.precision import widened
 from initsk.utils.random import isolated_random
 from initsk.utils.validation import check_known_labels
 
@@ -57,8 +59,8 @@ class Model:
         """Return X as the network receives it; no global random state changes."""
         if self.prepare is None:
             return X
-        with isolated_random(None):
-            return self.prepare(X)
+        with isolated_random(None), explained(describe_unusable, X):
+            return self.prepare(widened(X))
 
     def first_rows(self, X: Any) -> Batch | None:
         """Return the first two rows of X as a batch of the module's type; None without X."""
@@ -250,7 +252,8 @@ def _initialized_pipeline(pipeline: Any, X: Any, y: Any) -> Any:
     """Return a pipeline whose last step is initialized, after the steps before it are fitted."""
     before = pipeline[:-1]
     if len(before):
-        X = before.fit_transform(X, y)
+        with explained(describe_unusable, X):
+            X = before.fit_transform(widened(X), y)
         # With a cache, a pipeline fits clones of its steps.
         pipeline.steps[:-1] = before.steps
     pipeline.steps[-1] = (pipeline.steps[-1][0], initialized(pipeline[-1], X, y))
@@ -280,12 +283,16 @@ def borrowed(model: Any, X: Any = None, y: Any = None) -> Iterator[Model]:
 def _model_of_pipeline(pipeline: Any, X: Any, y: Any) -> Model:
     """Return the network at the end of a pipeline; the steps before it are fitted on a clone if they are not."""
     before, last = pipeline[:-1], pipeline[-1]
+    X = widened(X)
     # The network continues with the random states after the other steps, as in `fit`.
     with isolated_random(None):
         if len(before) and X is not None and not (has_network(last) and _is_fitted(before)):
-            before = clone(before).fit(X, y)
+            with explained(describe_unusable, X):
+                before = clone(before).fit(X, y)
         prepare = before.transform if len(before) else None
-        found = get_model(last, X if X is None or prepare is None else prepare(X), y)
+        with explained(describe_unusable, X):
+            prepared = X if X is None or prepare is None else prepare(X)
+        found = get_model(last, prepared, y)
     if prepare is not None:
         inner = found.prepare
         found = replace(found, prepare=prepare if inner is None else lambda X: inner(prepare(X)))

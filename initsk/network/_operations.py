@@ -63,6 +63,8 @@ VALUE_INDEPENDENT = words(
 )
 #: Operations of which the second argument tells only a shape or a type.
 SHAPED_LIKE = words("expand_as view_as reshape_as type_as")
+#: Functions that give the values of a tensor to other code than torch, and those that make tensors of such values.
+OUT_OF_TORCH, INTO_TORCH = words("numpy array tolist"), words("tensor as_tensor asarray from_numpy")
 # Types of most arguments beside tensors; asking them for fields takes time.
 _WITHOUT_TENSORS = {type(None), bool, int, float, str, torch.dtype, torch.device, torch.Size}
 

@@ -12,6 +12,7 @@ from initsk.network._criteria import Criterion, LossFunction, loss_function
 from initsk.network._nets import MAX_DEVIATION, check_class_scores, check_range, has_own_loss, loss_of_net
 from initsk.network._operations import tensors_in
 from initsk.network._targets import OF_CLASSES, OF_NUMBERS, comparable_target, labels_or_shares
+from initsk.utils.precision import nonfinite_in
 from initsk.utils.torch_settings import in_double, real_parts
 from initsk.utils.words import counted
 
@@ -20,6 +21,11 @@ _SCORE_NAMES = (
     "logits", "prediction_logits", "scores", "prediction", "predictions", "pred", "y_pred", "sample", "out", "output",
     "outputs", "start_logits", "last_hidden_state",
 )  # fmt: skip
+#: What is wrong with a loss that requires no gradient.
+NO_GRADIENT = (
+    "the loss has no gradient for any trained parameter (allowed: a loss of torch's operations; numpy, .detach(),"
+    " .item() and torch.no_grad(), in forward or in the criterion, cut the gradient off)"
+)
 #: torch's losses ignore targets with this value.
 IGNORED_TARGET = -100
 
@@ -228,8 +234,10 @@ def _next_step(output: torch.Tensor, target: torch.Tensor) -> str:
     if output.dim() == 2 and output.shape[:1] == target.shape and not target.is_complex():
         if output.shape[1] == 1:
             return "; use y[:, None]"
-        if bool((target % 1 == 0).all()):
-            return "; labels of classes must be integers, such as y.astype(int)"
+        if bool((target[target.isfinite()] % 1 == 0).all()):
+            other = nonfinite_in(target)
+            step = f"; y has {other}: leave these samples out" if other else ""
+            return f"{step}; labels of classes must be integers, such as y.astype(int)"
     return ""
 
 

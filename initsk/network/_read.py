@@ -177,10 +177,11 @@ def _run_whole(module: nn.Module, example: Example, training: bool) -> NetworkGr
 
 
 class PassReading(NamedTuple):
-    """The graph of one forward pass, and its steps."""
+    """The graph of one forward pass, its steps, and whether other code than torch, such as numpy, gets signals."""
 
     graph: NetworkGraph
     steps: list[Step]
+    leaves_torch: bool
 
 
 def read_pass(
@@ -259,7 +260,7 @@ def _record(
     find_activations(recorder.operations, recorder.modules)
     operations = tuple(recorder.operations)
     graph = NetworkGraph(operations, "forward pass", example.description, example.is_guess, recorder.is_cut)
-    return PassReading(graph, recorder.steps)
+    return PassReading(graph, recorder.steps, bool(recorder.outside))
 
 
 def _is_large(module: nn.Module) -> bool:

@@ -15,6 +15,8 @@ from initsk.exceptions import ModuleError
 from initsk.network._follower import ForwardFollower, Step
 from initsk.network._operand_roles import UsedAs, used_as
 from initsk.network._operations import (
+    INTO_TORCH,
+    OUT_OF_TORCH,
     SHAPED_LIKE,
     VALUE_INDEPENDENT,
     WEIGHTED_KINDS,
@@ -76,6 +78,8 @@ class ForwardRecorder(ForwardFollower):
         self._taken: dict[int, list[View]] = {}
         self._starts: dict[int, Source] = {}
         self.is_cut = False
+        # The signals that have left torch: what comes back is made of them.
+        self.outside: tuple[Source, ...] = ()
         for name, parameter in named_parameters(module):
             self._known[id(parameter)] = _Known(parameter, views=(View.of(name, parameter.shape),))
         attributes = (value for part in self.names for value in vars(part).values())
@@ -141,6 +145,9 @@ class ForwardRecorder(ForwardFollower):
         self.steps.append(Step(self.parts[-1], function))
         result = function(*args, **kwargs)
         name = operation_name(function)
+        if name in OUT_OF_TORCH:
+            left = [tensor for tensor in tensors_in(args) if tensor.is_floating_point()]
+            self.outside = _distinct([*self.outside, *self._sources(left)])
         if isinstance(result, torch.Tensor | list | tuple) or name in ("setitem", "set") or hasattr(result, "keys"):
             n_before = len(self.operations)
             self.note(name, function, args, kwargs, result)
@@ -152,7 +159,7 @@ class ForwardRecorder(ForwardFollower):
     def note(self, name: str, func: Callable[..., Any], args: Any, kwargs: dict[str, Any], result: Any) -> None:
         """Note one call with its result."""
         results = [args[0]] if name in ("setitem", "set") else _with_shapes(tensors_in(result))
-        if not results:
+        if not results or (self.outside and name in INTO_TORCH and results[0].dim()):
             return
         kind = kind_of(name)
         tensors = tensors_in([args, kwargs])
@@ -284,9 +291,12 @@ class ForwardRecorder(ForwardFollower):
         return None
 
     def _constant(self, tensor: torch.Tensor) -> _Known:
-        self.is_cut |= tensor.is_floating_point() or tensor.is_complex()
-        known = self._known[id(tensor)] = _Known(tensor)
-        return known
+        is_real = tensor.is_floating_point() or tensor.is_complex()
+        if is_real and self.outside:
+            path, call = self.running[-1] if self.running else ("", 0)
+            self._add(Operation(0, "numpy", "function", path, call, self.outside, (), (tuple(tensor.shape),)), [tensor])
+        self.is_cut |= is_real and not self.outside
+        return self._known.setdefault(id(tensor), _Known(tensor))
 
     def _source(self, tensor: torch.Tensor) -> Source | None:
         """Return the source of a tensor, or the later operation that has written into its memory."""

@@ -69,7 +69,7 @@ def labels_or_shares(scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor
     if target.is_floating_point():
         if target.shape == scores.shape:
             return target
-        wrong = target[target != target.round()]
+        wrong = target[(target != target.round()) | target.isinf()]
         if len(wrong):
             raise ModuleError(
                 f"y has the label {float(wrong[0]):.6g} (allowed: whole numbers 0, 1, ..., or a share of each class in"

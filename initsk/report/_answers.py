@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from initsk.diagnosis import Audit, Diagnosis
+from initsk.diagnosis import SHORTEST_TRIAL, Audit, Diagnosis
 from initsk.inspection import ActivationSummary
 from initsk.language import current_language, plural, translate as _
 from initsk.report._findings_text import in_groups, with_sentences
@@ -61,7 +61,15 @@ def answer_of_diagnosis(result: Diagnosis, findings: pd.DataFrame) -> str:
 
 
 def _if_cut_short(result: Diagnosis) -> list[str]:
-    """Return the sentence on a trial for which there was too little time, or nothing."""
+    """Return the sentence on a trial of very few steps, or for which there was too little time, or nothing."""
+    if result.trial_status == "finished" and 0 < len(result.trial) < SHORTEST_TRIAL and not result.outcome.reached:
+        return [
+            plural(
+                "The trial had only {n} step, and with fewer than {least} steps the score says little.",
+                "The trial had only {n} steps, and with fewer than {least} steps the score says little.",
+                len(result.trial), least=SHORTEST_TRIAL,
+            )
+        ]  # fmt: skip
     if result.trial_status != "time":
         return []
     return [

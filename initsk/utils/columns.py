@@ -2,13 +2,14 @@
 
 import datetime
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
-from initsk.utils.precision import describe_too_large
+from initsk.utils.precision import describe_not_finite, describe_too_large
 
 # Characters of a value that a message shows.
 _MAX_SHOWN = 40
@@ -67,14 +68,24 @@ def describe_not_numeric(X: Any) -> str | None:
 
 
 def describe_unusable(X: Any, name: str = "X") -> str | None:
-    """Return why a matrix cannot be used: it is sparse, has too large numbers or is not numeric; None if it can be.
+    """Return why X is no matrix of finite numbers of single precision, and what to do; None if it is one.
 
     Examples
     --------
     >>> describe_unusable(np.eye(2)) is None
     True
     """
-    return _describe_sparse(X, name) or describe_too_large(X, name) or describe_not_numeric(X)
+    reason = _describe_several(X, name) or _describe_sparse(X, name) or describe_too_large(X, name)
+    return reason or describe_not_numeric(X) or describe_not_finite(X, name)
+
+
+def _describe_several(X: Any, name: str) -> str | None:
+    if not isinstance(X, Mapping):
+        return None
+    return (
+        f"{name} is a {type(X).__name__} (allowed: a matrix, with a row per sample; a torch module or a skorch net may"
+        f" take several inputs by name, and pandas.DataFrame({name}) makes a table of columns)"
+    )
 
 
 def _describe_sparse(X: Any, name: str) -> str | None:

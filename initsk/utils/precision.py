@@ -8,6 +8,8 @@ from initsk.utils.words import listed
 
 #: The largest number of single precision.
 LARGEST = float(np.finfo(np.float32).max)
+# Types of torch.
+_NOT_IN_NUMPY = ("torch.bfloat16", "torch.float8")
 # Columns that a message lists.
 _MAX_LISTED = 5
 
@@ -33,10 +35,55 @@ def matrix_types(X: Any, input_scale: float | None) -> list[type]:
     return [np.float32, np.uint8] if fits else [np.float64]
 
 
+def widened(values: Any) -> Any:
+    """Return a tensor of a type that numpy lacks, such as bfloat16, or a list of such tensors, in single precision.
+
+    Everything else is returned as it is.
+
+    Examples
+    --------
+    >>> import torch
+    >>> widened(torch.ones(2, dtype=torch.bfloat16)), widened("text")
+    (tensor([1., 1.]), 'text')
+    """
+    if isinstance(values, list | tuple) and values and hasattr(values[0], "numel"):
+        return type(values)([widened(value) for value in values]) if widened(values[0]) is not values[0] else values
+    return values.float() if str(getattr(values, "dtype", "")).startswith(_NOT_IN_NUMPY) else values
+
+
+def to_numpy(values: Any) -> np.ndarray:
+    """Return a tensor, or anything that numpy makes an array of, as an array.
+
+    Examples
+    --------
+    >>> import torch
+    >>> to_numpy(torch.ones(2, dtype=torch.bfloat16))
+    array([1., 1.], dtype=float32)
+    """
+    values = widened(values)
+    array: np.ndarray = values.numpy(force=True) if hasattr(values, "numel") else np.asarray(values)
+    return array
+
+
+def beyond_range(name: str, where: str, precision: str = "single precision", largest: float = LARGEST) -> str:
+    """Return that an array has numbers which are too large for a precision, and what to do.
+
+    Examples
+    --------
+    >>> beyond_range("X", "column 2")
+    'X has numbers beyond the range of single precision (3.4e+38): column 2; divide by the largest value, or
+    standardize'
+    """
+    return (
+        f"{name} has numbers beyond the range of {precision} ({largest:.2g}): {where}; divide by the largest value,"
+        " or standardize"
+    )
+
+
 def describe_too_large(X: Any, name: str = "X") -> str | None:
     """Return which columns have finite numbers that are too large for single precision, and what to do.
 
-    None if there are none.
+    None if there are none. Of arrays with more axes, return the first such sample.
 
     Examples
     --------
@@ -45,17 +92,13 @@ def describe_too_large(X: Any, name: str = "X") -> str | None:
     standardize'
     """
     values = _as_numbers(X)
-    if values is None or values.ndim not in (1, 2):
+    if values is None or not values.ndim:
         return None
     names = [repr(label) for label in X.columns] if hasattr(X, "columns") else None
     found = (np.abs(values) > LARGEST) & np.isfinite(values)
     if not found.any():
         return None
-    large = columns_with(found, names)
-    return (
-        f"{name} has numbers beyond the range of single precision (3.4e+38): {large}; divide by the largest value,"
-        " or standardize"
-    )
+    return beyond_range(name, _place(found, names))
 
 
 def describe_not_finite(X: Any, name: str = "X") -> str | None:
@@ -78,9 +121,8 @@ def describe_not_finite(X: Any, name: str = "X") -> str | None:
     ]
     parts = []
     for kind, found, step in kinds:
-        where = found if values.ndim == 2 else found.reshape(len(values), -1).any(axis=1)
         if found.any():
-            parts.append(f"{kind}: {columns_with(where, names if values.ndim == 2 else None)}; {step}")
+            parts.append(f"{kind}: {_place(found, names)}; {step}")
     return f"{name} has {'; '.join(parts)}"
 
 
@@ -126,9 +168,16 @@ def columns_with(found: np.ndarray, names: list[str] | None = None) -> str:
     return listed([f"column {names[i] if names else i + 1} (row {rows[i]})" for i in columns], _MAX_LISTED)
 
 
+def _place(found: np.ndarray, names: list[str] | None) -> str:
+    """Return the columns of a matrix in which something is found; of an array with more axes, the first sample."""
+    if found.ndim == 2:
+        return columns_with(found, names)
+    return columns_with(np.asarray(found.reshape(len(found), -1).any(axis=1)))
+
+
 def _as_numbers(X: Any) -> np.ndarray | None:
     try:
-        values = X.numpy(force=True) if hasattr(X, "numel") else np.asarray(X)
+        values = to_numpy(X)
         return values.astype(np.float64, copy=False) if values.dtype.kind in "biufO" else None
     except (TypeError, ValueError, OverflowError):
         return None

@@ -10,12 +10,14 @@ import torch
 
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.global_state import GLOBAL_STATE
+from initsk.utils.precision import beyond_range
 from initsk.utils.words import reason_of
 
 #: torch draws normal values in groups of this size, and fewer values one by one.
 NORMAL_GROUP = 2**4
 # torch divides work on more values among threads. If all cores are busy, it waits longer than the work takes.
 _ONE_THREAD = 2**15 - 1
+_PRECISIONS = {torch.float32: "single precision", torch.float16: "half precision"}
 # The work on more values takes longer than the wait.
 _MANY = 2**21
 
@@ -244,6 +246,38 @@ def stored_values(tensor: torch.Tensor) -> torch.Tensor:
         return tensor
     # A COO tensor may hold several values for one place.
     return (tensor.detach().coalesce() if tensor.layout is torch.sparse_coo else tensor.detach()).values()
+
+
+def check_fits(name: str, values: torch.Tensor, dtype: torch.dtype) -> None:
+    """Raise InvalidParameterError for finite values that a less precise type of floats would make infinite.
+
+    Examples
+    --------
+    >>> check_fits("X", torch.tensor([[0.0, 1e39]], dtype=torch.float64), torch.float32)
+    Traceback (most recent call last):
+    ...
+    initsk.exceptions.InvalidParameterError: X has numbers beyond the range of single precision (3.4e+38): 1e+39 in
+    column 2; divide by the largest value, or standardize
+    """
+    if values.is_meta or values.dtype == torch.bool or not (dtype.is_floating_point or dtype.is_complex):
+        return
+    largest = torch.finfo(dtype).max
+    is_whole = not (values.is_floating_point() or values.is_complex())
+    if (torch.iinfo if is_whole else torch.finfo)(values.dtype).max <= largest or not values.numel():
+        return
+    stored = stored_values(values.detach())
+    stored = torch.view_as_real(stored.resolve_conj()) if stored.is_complex() else stored
+    stored = stored.double() if is_whole else stored
+    low, high = (float(bound) for bound in torch.aminmax(stored))
+    if -largest <= low and high <= largest:  # false if they are NaN
+        return
+    places = ((stored.abs() > largest) & stored.isfinite()).nonzero()
+    if len(places):
+        column = f" in column {int(places[0, 1]) + 1}" if stored.dim() == 2 and values.dim() == 2 else ""
+        precision = _PRECISIONS.get(dtype.to_real(), str(dtype).removeprefix("torch."))
+        raise InvalidParameterError(
+            beyond_range(name, f"{float(stored[tuple(places[0])]):.3g}{column}", precision, largest)
+        )
 
 
 def real_parts(values: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -97,6 +98,29 @@ def test_diagnose_prints_one_json_object(networks, capsys):
     # Without time, it is unknown.
     assert found["recommended_score"] is None
     assert found["findings"][0]["kind"] == "symmetric"
+
+
+@pytest.fixture
+def ninety_and_thirty(tmp_path):
+    """Return a file with 90 training and 30 held-out samples."""
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(120, 4))
+    y = (X[:, 0] > 0).astype(int)
+    np.savez(tmp_path / "ninety.npz", X=X[:90], y=y[:90], X_val=X[90:], y_val=y[90:])
+    return tmp_path / "ninety.npz"
+
+
+def test_the_epochs_of_an_estimator_are_those_of_the_training_samples(networks, capsys, ninety_and_thirty):
+    (networks / "short.py").write_text(
+        "from initsk import MLPClassifier\nclf = MLPClassifier((8,), max_epochs=2, batch_size=10, random_state=0)\n"
+    )
+    options = ["short.py:clf", "--dataset", ninety_and_thirty, "--json"]
+    run("diagnose", *options, "--no-rates")
+    # Two epochs of nine batches.
+    assert json.loads(capsys.readouterr().out)["budget"] == 18
+    assert run("recommend", *options) == 0
+    measured = json.loads(capsys.readouterr().out)["measured"]
+    assert max(row["steps"] for row in measured) == 18
 
 
 EXITS = {

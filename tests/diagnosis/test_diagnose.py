@@ -380,6 +380,18 @@ def test_a_trial_is_no_longer_than_the_budget():
     assert len(diagnose(mlp(), XT, YT, lr=1e-2, budget=5).trial) == 5
 
 
+@pytest.mark.parametrize(("n_steps", "few"), [(1, True), (7, True), (8, False)])
+def test_the_answer_tells_that_a_trial_of_very_few_steps_says_little(n_steps, few):
+    answer = str(diagnose(mlp(), XT, YT, lr=1e-3, budget=n_steps))
+    assert ("and with fewer than 8 steps the score says little" in answer) == few
+    assert (f"The trial had only {n_steps} step" in answer) == few
+
+
+@pytest.mark.parametrize("options", [{"lr": 1e6}, {"lr": 1e-2, "target": 1.2}])
+def test_a_trial_of_few_steps_is_enough_to_diverge_or_to_reach_the_target(options):
+    assert "says little" not in str(diagnose(mlp(), XT, YT, budget=5, optimizer="sgd", **options))
+
+
 def test_a_list_of_pairs_is_a_stream():
     pairs = [(XT[i : i + 64], YT[i : i + 64]) for i in range(0, 1600, 64)]
     assert diagnose(mlp(), pairs, lr=1e-2).score == diagnose(mlp(), iter(pairs), lr=1e-2).score

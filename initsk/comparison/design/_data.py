@@ -22,7 +22,7 @@ from initsk.utils.columns import (
     text_among_numbers,
 )
 from initsk.utils.labels import check_labels, check_numbers, check_present
-from initsk.utils.precision import describe_not_finite
+from initsk.utils.precision import describe_not_finite, widened
 from initsk.utils.validation import check_known_labels
 from initsk.utils.words import counted, listed, reason_of
 
@@ -176,6 +176,7 @@ def class_shares(y: Any) -> list[list[Any]]:
 def _check_pair(X: Any, y: Any, suffix: str, types_of: TypesOf, target: Target) -> tuple[Any, Any]:
     name, name_of_y = f"X{suffix}", f"y{suffix}"
     try:
+        X, y = widened(X), widened(y)
         if isinstance(X, list):
             X = np.asarray(X)
         if types := types_of(X):

@@ -19,6 +19,7 @@ from initsk.initializers.core._minibatches import Batches, pick
 from initsk.initializers.core._wrapper import Refinement
 from initsk.network import (
     BATCH_OR_INSTANCE_NORM_LAYERS,
+    NO_GRADIENT,
     Criteria,
     Network,
     ParameterSpec,
@@ -133,7 +134,7 @@ class ScalingProblem:
     def gradient(self, loss: torch.Tensor, point: Point) -> Point:
         """Return the differentiable gradient by parameter, for the parameters that the loss depends on."""
         if not loss.requires_grad:
-            raise ModuleError(f"{self.owner}: the loss does not depend on any trainable parameter")
+            raise ModuleError(f"{self.owner}: {NO_GRADIENT}")
         found = self._differentiate(loss, point, order=1, create_graph=True)
         idle = [name for name in self.weights if name not in found]
         if idle:

@@ -17,6 +17,7 @@ from initsk.utils.torch_settings import is_unchanged, mark_of
 OnValue = Callable[[Place, torch.Tensor, bool], None]
 # Forward passes that take more ways than this are read each time.
 _MAX_PLANS = 8
+_OUTSIDE = "its forward computes in numpy, where no layer is found and no gradient flows (allowed: operations of torch)"
 
 
 class Capture(ForwardFollower):
@@ -63,7 +64,8 @@ class Capture(ForwardFollower):
         plan = maker.make(reading)
         if not plan.has_layers:
             name = type(self.module).__name__
-            raise ModuleError(f"{name} has no layer with parameters and no activation function to capture")
+            why = f"; {_OUTSIDE}" if reading.leaves_torch else ""
+            raise ModuleError(f"{name} has no layer with parameters and no activation function to capture{why}")
         self.plans = [*self.plans[1 - _MAX_PLANS :], plan]
         return plan
 

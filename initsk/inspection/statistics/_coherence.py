@@ -10,6 +10,7 @@ import torch
 
 from initsk.exceptions import ModuleError
 from initsk.network import (
+    NO_GRADIENT,
     Batch,
     Criteria,
     borrowed,
@@ -194,7 +195,7 @@ def _backpropagate(
         output = batch.copied().run(module)
         loss = loss_of_output(output, batch.target, batch.data)
         if not loss.requires_grad:
-            raise ModuleError("the loss does not depend on any trained parameter")
+            raise ModuleError(NO_GRADIENT)
         scores = scores_in_loss(loss, output, batch.target)
         deltas = [_centered(delta) for delta in torch.autograd.grad(loss, scores, retain_graph=True)]
         gradients = torch.autograd.grad(scores, trained, deltas, allow_unused=True)

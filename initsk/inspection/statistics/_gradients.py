@@ -13,7 +13,7 @@ from typing_extensions import TypeAliasType
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.inspection._frames import parameters_frame
 from initsk.inspection.statistics._layer import LayerRecord, LayerStatistics
-from initsk.network import clean_names, dense, get_optimizer
+from initsk.network import NO_GRADIENT, clean_names, dense, get_optimizer
 from initsk.utils.torch_settings import in_double, real_parts, working_type
 
 #: The name of an optimizer of torch, an optimizer, or a function that makes one from a list of parameters.
@@ -35,8 +35,10 @@ class ParameterGradients:
 
     def add(self, loss: torch.Tensor, n_samples: int) -> None:
         """Run the backward pass of a batch's mean loss, and add the gradients."""
-        if loss.dim() or not loss.requires_grad:
-            raise ModuleError(f"the loss of shape {tuple(loss.shape)} has no gradient (allowed: a scalar with one)")
+        if loss.dim():
+            raise ModuleError(f"the loss has the shape {tuple(loss.shape)} (allowed: one number, such as the mean)")
+        if not loss.requires_grad:
+            raise ModuleError(NO_GRADIENT)
         compute = _by_backward if _is_recomputed(loss) else _by_grad
         by_parameter = dict(zip(map(id, self.differentiable), compute(loss, self.differentiable), strict=True))
         for name, total in self.sums.items():
