@@ -210,6 +210,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         float
         """
         check_given(self, y)
+        X, y = widened(X), widened(y)
         check_labels("y", y)
         check_present("y", y)
         return float(super().score(X, y, sample_weight))

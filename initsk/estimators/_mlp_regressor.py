@@ -133,6 +133,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         float
         """
         check_given(self, y)
+        X, y = widened(X), widened(y)
         check_numbers("y", y)
         check_present("y", y)
         return float(super().score(X, y, sample_weight))

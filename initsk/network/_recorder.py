@@ -295,7 +295,7 @@ class ForwardRecorder(ForwardFollower):
         if is_real and self.outside:
             path, call = self.running[-1] if self.running else ("", 0)
             self._add(Operation(0, "numpy", "function", path, call, self.outside, (), (tuple(tensor.shape),)), [tensor])
-        self.is_cut |= is_real and not self.outside
+        self.is_cut |= is_real
         return self._known.setdefault(id(tensor), _Known(tensor))
 
     def _source(self, tensor: torch.Tensor) -> Source | None:

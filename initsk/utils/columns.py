@@ -75,7 +75,8 @@ def describe_unusable(X: Any, name: str = "X") -> str | None:
     >>> describe_unusable(np.eye(2)) is None
     True
     """
-    reason = _describe_several(X, name) or _describe_sparse(X, name) or describe_too_large(X, name)
+    # A sparse matrix can be a mapping as well.
+    reason = _describe_sparse(X, name) or _describe_several(X, name) or describe_too_large(X, name)
     return reason or describe_not_numeric(X) or describe_not_finite(X, name)
 
 

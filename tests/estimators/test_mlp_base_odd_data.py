@@ -217,3 +217,11 @@ def test_targets_of_a_regression_are_numbers(name):
         net.fit(X.astype(np.float32), y)
     with pytest.raises(InvalidParameterError, match=f"y has {reason}"):
         compare_initializers(MLPRegressor(max_epochs=1), X, y)
+
+
+@pytest.mark.parametrize("make", [MLPClassifier, MLPRegressor])
+def test_tensors_of_bfloat16_give_the_score_of_the_same_values_in_single_precision(make):
+    inputs = torch.arange(60.0).reshape(20, 3).remainder(7).bfloat16()
+    y = inputs[:, 0]
+    estimator = make((4,), max_epochs=2, random_state=0).fit(inputs, y)
+    assert estimator.score(inputs, y) == estimator.score(inputs.float(), y.float())

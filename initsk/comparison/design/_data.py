@@ -22,7 +22,7 @@ from initsk.utils.columns import (
     text_among_numbers,
 )
 from initsk.utils.labels import check_labels, check_numbers, check_present
-from initsk.utils.precision import describe_not_finite, widened
+from initsk.utils.precision import widened
 from initsk.utils.validation import check_known_labels
 from initsk.utils.words import counted, listed, reason_of
 
@@ -206,7 +206,7 @@ def _as_matrix(X: Any, types: list[type], name: str) -> np.ndarray:
         with np.errstate(over="ignore", invalid="ignore"):
             matrix: np.ndarray = check_array(X, dtype=types, input_name=name)
     except (TypeError, ValueError) as error:
-        reason = describe_unusable(X, name) or describe_not_finite(X, name) or reason_of(error)
+        reason = describe_unusable(X, name) or reason_of(error)
         raise InvalidParameterError(reason) from error
     return matrix
 
