@@ -1,5 +1,6 @@
 """Whether a loss compares every output with every target, because their shapes are broadcast."""
 
+from itertools import combinations
 from typing import Any
 
 import torch
@@ -13,7 +14,8 @@ from initsk.network import Batch, Model, preserve_state
 # Losses of torch that broadcast inside.
 _LOSSES = (
     functional.mse_loss, functional.l1_loss, functional.smooth_l1_loss, functional.huber_loss,
-    functional.poisson_nll_loss,
+    functional.poisson_nll_loss, functional.gaussian_nll_loss, functional.kl_div, functional.hinge_embedding_loss,
+    functional.pairwise_distance, torch.dist,
 )  # fmt: skip
 
 
@@ -41,23 +43,50 @@ def pairs_in_loss(model: Model, objective: Objective, batch: Batch, seed: int) -
 
 
 class _Pairs(TorchFunctionMode):
-    """Looks for functions of an output and of as many targets whose shapes are broadcast to one with more values."""
+    """Looks for functions of an output and of as many targets whose shapes are broadcast to one with more values.
+
+    A loss that forms pairs on purpose, such as one of sets or of contrasts, combines outputs with outputs, or gives
+    both tensors a new axis, or transposes one of them.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.factor = 1.0
+        # By the id of each tensor that got an axis, the tensor, which keeps its id while it is held.
+        self._with_axis: dict[int, torch.Tensor] = {}
+        self._transposed: dict[int, torch.Tensor] = {}
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
         values = [value for value in (*args, *kwargs.values()) if isinstance(value, torch.Tensor)]
-        # Only outputs depend on parameters. A loss that forms pairs on purpose combines outputs with outputs.
-        if len(values) == 2 and values[0].requires_grad != values[1].requires_grad:
-            n_results = _n_broadcast(*values)
+        if isinstance(result, torch.Tensor):
+            self._note(values, result)
+        for first, second in combinations(values, 2):
+            n_results = 0 if self._is_on_purpose(first, second) else _n_broadcast(first, second)
             is_elementwise = isinstance(result, torch.Tensor) and result.numel() == n_results
             if n_results and (is_elementwise or func in _LOSSES):
-                self.factor = max(self.factor, n_results / values[0].numel())
+                self.factor = max(self.factor, n_results / first.numel())
         return result
+
+    def _note(self, values: list[torch.Tensor], result: torch.Tensor) -> None:
+        """Note that a result has got an axis of length 1 or was transposed, or follows from such a tensor."""
+        for known in (self._with_axis, self._transposed):
+            if any(id(value) in known for value in values):
+                known[id(result)] = result
+        if len(values) == 1 and values[0].shape != result.shape and values[0].squeeze().shape == result.squeeze().shape:
+            known = self._with_axis if result.dim() > values[0].dim() else self._transposed
+            if result.dim() >= values[0].dim():
+                known[id(result)] = result
+
+    def _is_on_purpose(self, first: torch.Tensor, second: torch.Tensor) -> bool:
+        both = [id(first), id(second)]
+        # Only outputs depend on parameters.
+        return (
+            first.requires_grad == second.requires_grad
+            or all(number in self._with_axis for number in both)
+            or any(number in self._transposed for number in both)
+        )
 
 
 def _n_broadcast(first: torch.Tensor, second: torch.Tensor) -> int:

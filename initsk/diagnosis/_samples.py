@@ -56,7 +56,7 @@ class Samples:
     nonfinite : list of NonFinite
         Arrays with values that are NaN or infinite; of a stream, those of its first batches.
     make_nonfinite : callable, optional
-        Returns a batch of samples of arrays with such values, given ``slice(1)``.
+        Returns a batch of samples of arrays, about half of them with such values, given ``slice(1)``.
     halves : callable, optional
         Returns one of two batches for static measurements, where a batch of the training is too large for two.
     """
@@ -145,8 +145,10 @@ def draw_batches(
     targets = _split(None if held is None else model.encode(_take_targets(held, np.concatenate(rows))), len(rows), size)
     make = _Rows(model, converter, X, y, rows, n_samples)
     nonfinite = nonfinite_arrays([(X, y)])
-    bad = nonfinite_rows(X, y, n_samples)[:size] if nonfinite else np.array([], int)
-    make_bad = replace(make, rows=[bad]) if len(bad) else None
+    bad = nonfinite_rows(X, y, n_samples) if nonfinite else np.array([], int)
+    # As in training, such samples stand beside others: a mean over the labels that are known has some.
+    others = np.setdiff1d(shuffled, bad)[: size // 2]
+    make_bad = replace(make, rows=[np.append(bad[: size - len(others)], others)]) if len(bad) else None
     half = min(n_measured, n_samples) // 2
     halves = replace(make, rows=[shuffled[:half], shuffled[half : 2 * half]]) if size > half else None
     return Samples(make, targets, n_joined, nonfinite=nonfinite, make_nonfinite=make_bad, halves=halves)

@@ -110,7 +110,10 @@ def _reason_and_advice(findings: pd.DataFrame) -> list[str]:
 def _noted(findings: pd.DataFrame) -> str:
     if findings.empty:
         return _("No problems were found.")
-    return _("Noted, without a decision: {kinds}.", kinds=_kinds_of(findings))
+    noted = _("Noted, without a decision: {kinds}.", kinds=_kinds_of(findings))
+    # However well this loss falls, it says nothing about the targets.
+    of_loss = findings[findings["kind"] == "broadcast loss"]
+    return " ".join([noted, *_reason_and_advice(of_loss)]) if len(of_loss) else noted
 
 
 def rate_in_words(result: Diagnosis) -> str:

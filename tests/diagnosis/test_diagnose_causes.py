@@ -238,6 +238,22 @@ class Squared(nn.Module):
         return torch.mean(torch.square(torch.sub(y, output)))
 
 
+def nearest(points, targets):
+    return (points[:, :, None] - targets[:, None]).square().sum(-1).min(2).values.mean()
+
+
+def contrast(first, second):
+    return nn.functional.cross_entropy(-(first * 2 - second).square().sum(-1), torch.arange(len(first)))
+
+
+def likelihood(output, y):
+    return nn.GaussianNLLLoss()(output[:, :1], y, nn.functional.softplus(output[:, 1:]) + 1e-3)
+
+
+def chosen(output, y):
+    return -torch.where(y > 0, nn.functional.logsigmoid(output), nn.functional.logsigmoid(-output)).mean()
+
+
 @pytest.mark.filterwarnings("ignore:Using a target size")
 @pytest.mark.parametrize(
     ("make", "y", "criterion"),
@@ -249,6 +265,9 @@ class Squared(nn.Module):
         (lambda: network(1, nn.Flatten(0)), NUMBERS[:, None], squared),
         (lambda: network(1), NUMBERS[:, None], lambda output, y: squared(output.squeeze(-1), y)),
         (lambda: Named(), {"one": NUMBERS}, {"one": squared}),
+        (lambda: network(2), NUMBERS, likelihood),
+        (lambda: network(1), NUMBERS, chosen),
+        (lambda: network(1), NUMBERS, nn.functional.hinge_embedding_loss),
     ],
 )
 def test_a_loss_that_compares_every_output_with_every_target_is_found(make, y, criterion):
@@ -267,6 +286,14 @@ def test_a_loss_that_compares_every_output_with_every_target_is_the_cause_that_t
     assert diagnose(network(1), inputs, inputs[:, :1], criterion=squared).will_train
 
 
+def test_the_answer_tells_of_such_a_loss_also_where_it_falls():
+    inputs = batch(200, 64)
+    diagnosis = diagnose(network(2), inputs, inputs[:, 0] + 3, criterion=likelihood, lr=1e-2)
+    assert diagnosis.will_train
+    assert "each output with all targets of the batch" in diagnosis.answer()
+    assert "give output and y the same shape" in diagnosis.answer()
+
+
 @pytest.mark.parametrize(
     ("make", "y", "criterion"),
     [
@@ -282,6 +309,11 @@ def test_a_loss_that_compares_every_output_with_every_target_is_the_cause_that_t
             lambda output, y: torch.relu(1 - (output - output.T) * torch.sign(y[:, None] - y)).mean(),
         ),
         (lambda: network(1), NUMBERS, None),
+        # Sets of points, contrasts and densities: both sides get an axis, or one is transposed.
+        (lambda: network(4), XT[:, :4], lambda output, y: nearest(output.view(-1, 2, 2), y.view(-1, 2, 2))),
+        (lambda: network(4), XT[:, :4], lambda output, y: contrast(output.unsqueeze(1), y.unsqueeze(0))),
+        (lambda: network(4), XT[:, :4], lambda output, y: contrast(output.reshape(-1, 1, 4), y.reshape(1, -1, 4))),
+        (lambda: network(1), NUMBERS[:, None], lambda output, y: (output - y.T).abs().min(0).values.mean()),
     ],
 )
 def test_a_loss_that_compares_each_output_with_its_target_is_no_finding(make, y, criterion):

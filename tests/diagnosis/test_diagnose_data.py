@@ -288,6 +288,26 @@ def test_a_network_that_fills_nan_in_trains():
     assert diagnose(build(Filling), X, X[:, 1:2], lr=0.01).score > 0.5
 
 
+def of_known_labels(output, y):
+    return (output - y)[~y.isnan()].square().mean()
+
+
+@pytest.mark.parametrize("n_known", [30, 200, 299])
+def test_a_loss_that_leaves_missing_labels_out_trains(n_known):
+    X = batch(300, 20)
+    y = X[:, :1].clone()
+    y[n_known:] = float("nan")
+    diagnosis = diagnose(build(lambda: nn.Linear(20, 1)), X, y, criterion=of_known_labels, lr=0.01)
+    assert diagnosis.score > 0.5
+    assert diagnosis.findings()["kind"].tolist() == ["non-finite"]
+
+
+def test_a_loss_of_no_label_at_all_decides():
+    X = batch(300, 20)
+    diagnosis = diagnose(build(lambda: nn.Linear(20, 1)), X, X[:, :1] * float("nan"), criterion=of_known_labels, **FAST)
+    assert diagnosis.score == 0
+
+
 @pytest.mark.parametrize("criterion", [nn.MSELoss(), nn.L1Loss(), nn.SmoothL1Loss(), nn.HuberLoss()])
 def test_a_column_and_a_row_are_not_compared(criterion):
     X = batch(100, 20)

@@ -1,6 +1,7 @@
 """Diagnoses with any output, loss and form of data."""
 
 from collections import namedtuple
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from initsk import diagnose
+from initsk import diagnose, inspect_activations
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.report import describe_findings
 from tests.helpers import Net, batch, build
@@ -280,3 +281,20 @@ def test_targets_that_do_not_fit_name_the_next_step(n_outputs, of, options, word
     y = (np.arange(40) % 3).astype(of)
     with pytest.raises((ModuleError, InvalidParameterError), match=words):
         diagnose(build(lambda: nn.Linear(4, n_outputs)), np.ones((40, 4), np.float32), y, **options)
+
+
+class Weighted(nn.Module):
+    """A criterion with a parameter of its own, which alone gets a gradient."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, output, y):
+        return (output.detach() * self.weight - y).square().mean()
+
+
+@pytest.mark.parametrize("function", [diagnose, partial(inspect_activations, gradients=True)])
+def test_a_loss_that_only_moves_the_criterion_has_no_gradient(function):
+    with pytest.raises(ModuleError, match=r"^the loss has no gradient for any trained parameter \(allowed: a loss of"):
+        function(net(1), X, NUMBERS, criterion=Weighted())

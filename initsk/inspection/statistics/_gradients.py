@@ -40,7 +40,10 @@ class ParameterGradients:
         if not loss.requires_grad:
             raise ModuleError(NO_GRADIENT)
         compute = _by_backward if _is_recomputed(loss) else _by_grad
-        by_parameter = dict(zip(map(id, self.differentiable), compute(loss, self.differentiable), strict=True))
+        computed = compute(loss, self.differentiable)
+        if self.differentiable and all(gradient is None for gradient in computed):
+            raise ModuleError(NO_GRADIENT)
+        by_parameter = dict(zip(map(id, self.differentiable), computed, strict=True))
         for name, total in self.sums.items():
             gradient = by_parameter[id(self.trained[name])]
             if gradient is not None:
