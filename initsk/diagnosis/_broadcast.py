@@ -52,9 +52,8 @@ class _Pairs(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self.factor = 1.0
-        # By the id of each tensor that got an axis, the tensor, which keeps its id while it is held.
-        self._with_axis: dict[int, torch.Tensor] = {}
-        self._transposed: dict[int, torch.Tensor] = {}
+        self._with_axis: set[torch.Tensor] = set()
+        self._transposed: set[torch.Tensor] = set()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -71,27 +70,30 @@ class _Pairs(TorchFunctionMode):
 
     def _note(self, values: list[torch.Tensor], result: torch.Tensor) -> None:
         """Note that a result has got an axis of length 1 or was transposed, or follows from such a tensor."""
-        for known in (self._with_axis, self._transposed):
-            if any(id(value) in known for value in values):
-                known[id(result)] = result
-        if len(values) == 1 and values[0].shape != result.shape and values[0].squeeze().shape == result.squeeze().shape:
-            known = self._with_axis if result.dim() > values[0].dim() else self._transposed
-            if result.dim() >= values[0].dim():
-                known[id(result)] = result
+        for noted in (self._with_axis, self._transposed):
+            if not noted.isdisjoint(values):
+                noted.add(result)
+        if len(values) == 1 and _differ_in_ones(values[0], result):
+            n_added = result.dim() - values[0].dim()
+            if n_added > 0:
+                self._with_axis.add(result)
+            elif n_added == 0:
+                self._transposed.add(result)
 
     def _is_on_purpose(self, first: torch.Tensor, second: torch.Tensor) -> bool:
-        both = [id(first), id(second)]
+        both = {first, second}
         # Only outputs depend on parameters.
-        return (
-            first.requires_grad == second.requires_grad
-            or all(number in self._with_axis for number in both)
-            or any(number in self._transposed for number in both)
-        )
+        return first.requires_grad == second.requires_grad or both <= self._with_axis or bool(both & self._transposed)
+
+
+def _differ_in_ones(first: torch.Tensor, second: torch.Tensor) -> bool:
+    """Return whether two shapes differ, and only in axes of length 1."""
+    return first.shape != second.shape and first.squeeze().shape == second.squeeze().shape
 
 
 def _n_broadcast(first: torch.Tensor, second: torch.Tensor) -> int:
     """Return the number of values of the common shape of two tensors that differ in axes of length 1; otherwise 0."""
-    if first.shape == second.shape or first.squeeze().shape != second.squeeze().shape:
+    if not _differ_in_ones(first, second):
         return 0
     try:
         return torch.broadcast_shapes(first.shape, second.shape).numel()

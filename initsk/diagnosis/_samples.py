@@ -146,9 +146,7 @@ def draw_batches(
     make = _Rows(model, converter, X, y, rows, n_samples)
     nonfinite = nonfinite_arrays([(X, y)])
     bad = nonfinite_rows(X, y, n_samples) if nonfinite else np.array([], int)
-    # As in training, such samples stand beside others: a mean over the labels that are known has some.
-    others = np.setdiff1d(shuffled, bad)[: size // 2]
-    make_bad = replace(make, rows=[np.append(bad[: size - len(others)], others)]) if len(bad) else None
+    make_bad = replace(make, rows=[_beside_others(bad, shuffled, size)]) if len(bad) else None
     half = min(n_measured, n_samples) // 2
     halves = replace(make, rows=[shuffled[:half], shuffled[half : 2 * half]]) if size > half else None
     return Samples(make, targets, n_joined, nonfinite=nonfinite, make_nonfinite=make_bad, halves=halves)
@@ -230,6 +228,12 @@ def _split(y: Any, n_batches: int, size: int) -> list[Any]:
     if y is None or isinstance(y, np.ndarray | torch.Tensor):
         return [None if y is None else y[part] for part in parts]
     return [_take_targets(y, np.arange(part.start, part.stop)) for part in parts]
+
+
+def _beside_others(bad: np.ndarray, shuffled: np.ndarray, size: int) -> np.ndarray:
+    """Return a batch with the given rows beside others, as in training: a loss may leave the given ones out."""
+    others = shuffled[~np.isin(shuffled, bad)][: size // 2]
+    return np.append(bad[: size - len(others)], others)
 
 
 def _check_samples(n_samples: int, y: Any) -> None:

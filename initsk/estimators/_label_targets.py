@@ -1,6 +1,6 @@
 """The targets of a classifier: one label for each sample, or several (multilabel)."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ class OneLabel:
     """One label for each sample: scores of all classes, softmax and cross-entropy."""
 
     criterion: Any = torch.nn.CrossEntropyLoss
-    net_arguments: dict[str, Any] = {}  # noqa: RUF012 - never changed
+    net_arguments: ClassVar[dict[str, Any]] = {}
 
     def classes(self, y: np.ndarray) -> np.ndarray:
         """Return the labels in y."""
@@ -69,7 +69,7 @@ class Multilabel:
     """Zeros and ones, a column per label: a score of each label, sigmoid and binary cross-entropy."""
 
     criterion: Any = torch.nn.BCEWithLogitsLoss
-    net_arguments: dict[str, Any] = {"predict_nonlinearity": torch.sigmoid}  # noqa: RUF012 - never changed
+    net_arguments: ClassVar[dict[str, Any]] = {"predict_nonlinearity": torch.sigmoid}
 
     def classes(self, y: np.ndarray) -> np.ndarray:
         """Return the numbers of the columns, as scikit-learn does."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.autograd.graph import get_gradient_edge
 
 from initsk.exceptions import ModuleError
 from initsk.network._criteria import Criterion, LossFunction, loss_function
@@ -82,7 +83,7 @@ def heads_of(output: Any, target: Any) -> list[torch.Tensor]:
 
 
 def scores_in_loss(loss: torch.Tensor, output: Any, target: Any = None) -> list[torch.Tensor]:
-    """Return the tensors of an output that a loss is computed from; `heads_of` if the loss shows none.
+    """Return the tensors of an output that a loss is computed from.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ def scores_in_loss(loss: torch.Tensor, output: Any, target: Any = None) -> list[
     Raises
     ------
     ModuleError
-        If the output has no tensors with a gradient that the loss uses, and no scores.
+        If the output has no scores, or none that the loss has a gradient for.
 
     Examples
     --------
@@ -102,10 +103,10 @@ def scores_in_loss(loss: torch.Tensor, output: Any, target: Any = None) -> list[
     >>> [tuple(tensor.shape) for tensor in scores_in_loss(output["scores"].mean(), output)]
     [(4,)]
     """
-    parts = [
-        t for t in tensors_in(output) if t.grad_fn is not None and t.dim() and (t.is_floating_point() or t.is_complex())
-    ]
-    places = {(part.grad_fn, part.output_nr): part for part in parts}
+    parts = [part for part in tensors_in(output) if part.requires_grad and part.dim()]
+    places = {
+        (edge.node, edge.output_nr): part for edge, part in zip(map(get_gradient_edge, parts), parts, strict=True)
+    }
     found: dict[tuple[Any, int], torch.Tensor] = {}
     # The nodes themselves: without a reference, torch makes another object for the same node.
     ahead, seen = [(loss.grad_fn, loss.output_nr)], set()
@@ -119,7 +120,13 @@ def scores_in_loss(loss: torch.Tensor, output: Any, target: Any = None) -> list[
             found[place] = places[place]
         else:
             ahead += node.next_functions
-    return [part for place, part in places.items() if place in found] or heads_of(output, target)
+    if not found:
+        heads_of(output, target)  # raises if there are no scores
+        raise ModuleError(
+            "the loss has no gradient for any tensor in the module's output (allowed: an output with the tensor that"
+            " the loss is computed from; logits.softmax(1) and logits.detach() are other tensors than logits)"
+        )
+    return [part for place, part in places.items() if place in found]
 
 
 @dataclass(frozen=True)

@@ -298,3 +298,14 @@ class Weighted(nn.Module):
 def test_a_loss_that_only_moves_the_criterion_has_no_gradient(function):
     with pytest.raises(ModuleError, match=r"^the loss has no gradient for any trained parameter \(allowed: a loss of"):
         function(net(1), X, NUMBERS, criterion=Weighted())
+
+
+@pytest.mark.parametrize("changed", [torch.Tensor.detach, torch.Tensor.clone, lambda scores: scores.softmax(1)])
+def test_an_output_that_its_own_loss_is_not_computed_from_is_named(changed):
+    def forward(self, x, labels):
+        scores = self.last(torch.relu(x))
+        return {"loss": nn.functional.cross_entropy(scores, labels), "logits": changed(scores)}
+
+    module = build(lambda: Net(forward, last=nn.Linear(8, 3)))
+    with pytest.raises(ModuleError, match=r"^the loss has no gradient for any tensor in the module's output"):
+        diagnose(module, {"x": X, "labels": CLASSES}, **FAST)

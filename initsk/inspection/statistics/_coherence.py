@@ -197,12 +197,8 @@ def _backpropagate(
         if not loss.requires_grad:
             raise ModuleError(NO_GRADIENT)
         scores = scores_in_loss(loss, output, batch.target)
-        found = zip(scores, torch.autograd.grad(loss, scores, retain_graph=True, allow_unused=True), strict=True)
-        deltas = {score: _centered(delta) for score, delta in found if delta is not None}
-        if not deltas:
-            # The criterion has parameters of its own, and uses no score with a gradient.
-            raise ModuleError(NO_GRADIENT)
-        gradients = torch.autograd.grad(list(deltas), trained, list(deltas.values()), allow_unused=True)
+        deltas = [_centered(delta) for delta in torch.autograd.grad(loss, scores, retain_graph=True)]
+        gradients = torch.autograd.grad(scores, trained, deltas, allow_unused=True)
         # Squares of vanishing gradients are zero in single precision.
         sums = [
             known if g is None else known + in_double(real_parts(dense(g))).flatten()
@@ -210,7 +206,7 @@ def _backpropagate(
         ]
         n_samples += batch.n_samples
         total += batch.n_samples * float(loss.detach())
-        square += batch.n_samples * sum(float(in_double(real_parts(delta)).square().sum()) for delta in deltas.values())
+        square += batch.n_samples * sum(float(in_double(real_parts(delta)).square().sum()) for delta in deltas)
     n_batches = len(batches)
     return _Half(n_samples, total / n_samples, square / n_batches, [part / n_batches for part in sums])
 
